@@ -1,0 +1,323 @@
+"""The image map: where each byte of an image, or of a file, comes from.
+
+A map is a size and a list of extents (offset, length, source). A source is a
+literal (bytes that a writer made) or a slice of a named file; what no extent
+covers is a hole and reads as zeros. Writers *plan*: they return maps and copy
+nothing. Maps compose: shift one, join several, cut a piece out.
+
+Between actions a map travels as a small JSON file with its literals beside it
+in a file of their own, which is then just another source. A source is known by
+a key, never by a path, so the bytes of a map do not depend on where it was built.
+"""
+
+import json
+import mmap
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sysimage.errors import UserError
+from sysimage.files import atomic_output
+
+FORMAT = "extent-map/1"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """Bytes of a source file, from `offset` on. `source` is the file's key."""
+
+    source: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """`length` bytes at `offset` of the image, taken from `source`. All in bytes."""
+
+    offset: int
+    length: int
+    source: bytes | FileSlice
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
+    def cut(self, start: int, end: int) -> "Extent":
+        """The part between `start` and `end` (offsets in the image), still at its place."""
+        skip = start - self.offset
+        if isinstance(self.source, bytes):
+            source: bytes | FileSlice = self.source[skip : end - self.offset]
+        else:
+            source = FileSlice(self.source.source, self.source.offset + skip)
+        return Extent(start, end - start, source)
+
+
+class ExtentMap:
+    """An immutable map of `size` bytes: sorted extents that do not overlap.
+
+    Raises:
+        ValueError: extents overlap, are empty, or reach past `size` (a bug of the writer).
+    """
+
+    __slots__ = ("_starts", "extents", "size")
+
+    def __init__(self, size: int, extents: Iterable[Extent] = ()) -> None:
+        self.size = size
+        self.extents = tuple(_joined(sorted(extents, key=lambda extent: extent.offset)))
+        self._starts = [extent.offset for extent in self.extents]
+        position = 0
+        for extent in self.extents:
+            if extent.length <= 0 or extent.offset < position or extent.end > size:
+                raise ValueError(f"bad extent at {extent.offset}, {extent.length} bytes, after {position}, size {size}")
+            if isinstance(extent.source, bytes) and len(extent.source) != extent.length:
+                raise ValueError(f"literal of {len(extent.source)} bytes for {extent.length} at {extent.offset}")
+            position = extent.end
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ExtentMap) and (self.size, self.extents) == (other.size, other.extents)
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.extents))
+
+    def __repr__(self) -> str:
+        return f"ExtentMap({self.size}, {len(self.extents)} extents)"
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> "ExtentMap":
+        """The map of a literal."""
+        return cls(len(data), [Extent(0, len(data), data)] if data else [])
+
+    @classmethod
+    def of_slice(cls, source: str, offset: int, length: int) -> "ExtentMap":
+        """The map of `length` bytes of a source file."""
+        return cls(length, [Extent(0, length, FileSlice(source, offset))] if length else [])
+
+    @classmethod
+    def union(cls, size: int, placed: Iterable[tuple[int, "ExtentMap"]]) -> "ExtentMap":
+        """Several maps in one of `size` bytes, each at its offset; they must not overlap."""
+        return cls(
+            size,
+            (Extent(at + e.offset, e.length, e.source) for at, part in placed for e in part.extents),
+        )
+
+    @property
+    def mapped(self) -> int:
+        """Bytes that come from somewhere: the size less the holes."""
+        return sum(extent.length for extent in self.extents)
+
+    def sources(self) -> list[str]:
+        """Keys of the source files, sorted."""
+        return sorted({e.source.source for e in self.extents if isinstance(e.source, FileSlice)})
+
+    def overlapping(self, offset: int, length: int) -> Iterator[Extent]:
+        """The extents, cut to the range, that lie in [offset, offset + length)."""
+        end = offset + length
+        index = max(bisect_right(self._starts, offset) - 1, 0)
+        while index < len(self.extents) and self.extents[index].offset < end:
+            extent = self.extents[index]
+            start, stop = max(extent.offset, offset), min(extent.end, end)
+            if start < stop:
+                yield extent if (start, stop) == (extent.offset, extent.end) else extent.cut(start, stop)
+            index += 1
+
+    def slice(self, offset: int, length: int) -> "ExtentMap":
+        """The range [offset, offset + length) as a map of its own."""
+        return ExtentMap(
+            length, (Extent(e.offset - offset, e.length, e.source) for e in self.overlapping(offset, length))
+        )
+
+    def resized(self, size: int) -> "ExtentMap":
+        """The same content in an image of another size; a smaller one must not cut content."""
+        return ExtentMap(size, self.extents)
+
+
+def _joined(extents: list[Extent]) -> Iterator[Extent]:
+    """Joins slices that continue each other; literals stay as they are."""
+    last: Extent | None = None
+    for extent in extents:
+        if (
+            last is not None
+            and last.end == extent.offset
+            and isinstance(last.source, FileSlice)
+            and isinstance(extent.source, FileSlice)
+            and last.source.source == extent.source.source
+            and last.source.offset + last.length == extent.source.offset
+        ):
+            last = Extent(last.offset, last.length + extent.length, last.source)
+            continue
+        if last is not None:
+            yield last
+        last = extent
+    if last is not None:
+        yield last
+
+
+class Sources:
+    """The files behind the keys, opened when first read and mapped into memory.
+
+    Raises (from `view`):
+        UserError: a key has no file, or a file is shorter than a map says.
+    """
+
+    def __init__(self, paths: Mapping[str, Path | str]) -> None:
+        self._paths = {key: Path(path) for key, path in paths.items()}
+        self._views: dict[str, tuple[mmap.mmap | None, memoryview]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the files. Views handed out must be gone by then."""
+        for mapping, view in self._views.values():
+            view.release()
+            if mapping is not None:
+                mapping.close()
+        self._views.clear()
+
+    def add(self, key: str, path: Path | str) -> None:
+        """Names one more file."""
+        self._paths[key] = Path(path)
+
+    @property
+    def paths(self) -> Mapping[str, Path]:
+        """The file behind each key."""
+        return self._paths
+
+    def view(self, extent: Extent) -> memoryview:
+        """The bytes of an extent, without a copy."""
+        if isinstance(extent.source, bytes):
+            return memoryview(extent.source)
+        whole = self._whole(extent.source.source)
+        end = extent.source.offset + extent.length
+        if end > len(whole):
+            raise UserError(
+                f"source {extent.source.source!r} has {len(whole)} bytes, but byte {end} of it is wanted",
+                hint="it was changed or cut after the map was made; build it again",
+            )
+        return whole[extent.source.offset : end]
+
+    def _whole(self, key: str) -> memoryview:
+        if key in self._views:
+            return self._views[key][1]
+        if key not in self._paths:
+            raise UserError(f"no file is given for source {key!r}", hint=f"add --source {key}=FILE")
+        try:
+            with open(self._paths[key], "rb") as file:
+                # An empty file cannot be mapped.
+                empty = os.fstat(file.fileno()).st_size == 0
+                mapping = None if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise UserError(f"cannot read source {key!r}: {error.strerror}: {self._paths[key]}") from error
+        view = memoryview(b"" if mapping is None else mapping)
+        self._views[key] = (mapping, view)
+        return view
+
+
+class ImageReader:
+    """Random access to the bytes of a map; holes read as zeros."""
+
+    __slots__ = ("map", "sources")
+
+    def __init__(self, image: ExtentMap, sources: Sources) -> None:
+        self.map = image
+        self.sources = sources
+
+    @property
+    def size(self) -> int:
+        return self.map.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes [offset, offset + length), cut at the end of the image."""
+        length = max(0, min(length, self.map.size - offset))
+        parts: list[bytes | memoryview] = []
+        position = offset
+        for extent in self.map.overlapping(offset, length):
+            if extent.offset > position:
+                parts.append(bytes(extent.offset - position))
+            parts.append(self.sources.view(extent))
+            position = extent.end
+        if position < offset + length:
+            parts.append(bytes(offset + length - position))
+        return b"".join(parts)
+
+
+def open_raw(path: Path | str) -> ImageReader:
+    """A raw image file as a reader: for inspecting and verifying what lies on disk.
+
+    Holes of a sparse file are found (SEEK_DATA), so reading costs what the content costs.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            extents = [Extent(start, end - start, FileSlice("raw", start)) for start, end in _data(file.fileno(), size)]
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    return ImageReader(ExtentMap(size, extents), Sources({"raw": path}))
+
+
+def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    position = 0
+    while position < size:
+        try:
+            start = os.lseek(descriptor, position, os.SEEK_DATA)
+        except OSError:  # ENXIO: a hole up to the end
+            return
+        position = os.lseek(descriptor, start, os.SEEK_HOLE)
+        yield start, position
+
+
+def save(image: ExtentMap, path: Path | str, literals: Path | str, literals_key: str) -> None:
+    """Writes a map as JSON, and its literals one behind the other beside it.
+
+    Args:
+        image: the map.
+        path: where the JSON goes.
+        literals: where the literals go; the file may end up empty.
+        literals_key: the key under which readers will be given the literals.
+    """
+    keys: dict[str, int] = {}
+    rows: list[str] = []
+    position = 0
+    with atomic_output(literals) as file:
+        for extent in image.extents:
+            if isinstance(extent.source, bytes):
+                file.write(extent.source)
+                key, offset = literals_key, position
+                position += extent.length
+            else:
+                key, offset = extent.source.source, extent.source.offset
+            rows.append(f"[{extent.offset},{extent.length},{keys.setdefault(key, len(keys))},{offset}]")
+    with atomic_output(path) as file:
+        header = f'{{"format":"{FORMAT}","size":{image.size},"sources":{json.dumps(list(keys))},"extents":[\n'
+        file.write((header + ",\n".join(rows) + "\n]}\n").encode())
+
+
+def load(path: Path | str) -> ExtentMap:
+    """Reads a map that `save` wrote; its literals are slices of their file now.
+
+    Raises:
+        UserError: not a map, or one that contradicts itself.
+    """
+    try:
+        data = json.loads(Path(path).read_bytes())
+        if data["format"] != FORMAT:
+            raise UserError(f"{path}: format is {data['format']!r}, expected {FORMAT!r}")
+        keys = data["sources"]
+        return ExtentMap(
+            data["size"],
+            [Extent(offset, length, FileSlice(keys[key], start)) for offset, length, key, start in data["extents"]],
+        )
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(f"{path}: not an extent map: {error}") from error

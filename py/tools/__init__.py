@@ -1,0 +1,1 @@
+"""Command-line programs, one a verb; the mechanism is in `sysimage`."""
