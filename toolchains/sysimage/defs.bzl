@@ -1,0 +1,38 @@
+"""Rules that build operating system images out of locked inputs.
+
+    rootfs_layer   a layer of a root filesystem, from a Dockerfile
+    file_tree      a tree of single files and parts of other trees
+    ext4_image     a filesystem, planned as a map
+    fat_image      likewise
+    verity_image   an image with its hash tree
+    disk_image     partitions on a disk
+    image_archive  the bytes: a compressed sparse tar, with its checksum
+    version_file   the version, stamped or constant
+"""
+
+load("//toolchains/sysimage/private:disk_image.bzl", _disk_image = "disk_image")
+load("//toolchains/sysimage/private:ext4_image.bzl", _ext4_image = "ext4_image")
+load("//toolchains/sysimage/private:fat_image.bzl", _fat_image = "fat_image")
+load("//toolchains/sysimage/private:file_tree.bzl", _file_tree = "file_tree")
+load("//toolchains/sysimage/private:image_archive.bzl", _image_archive = "image_archive")
+load("//toolchains/sysimage/private:rootfs_layer.bzl", _rootfs_layer = "rootfs_layer")
+load("//toolchains/sysimage/private:verity_image.bzl", _verity_image = "verity_image")
+load("//toolchains/sysimage/private:version_file.bzl", _version_file = "version_file")
+load("//toolchains/sysimage/providers:image_info.bzl", _ImageInfo = "ImageInfo")
+load("//toolchains/sysimage/providers:rootfs_info.bzl", _RootfsInfo = "RootfsInfo")
+load("//toolchains/sysimage/providers:verity_info.bzl", _VerityInfo = "VerityInfo")
+load("//toolchains/sysimage/providers:version_info.bzl", _VersionInfo = "VersionInfo")
+
+disk_image = _disk_image
+ext4_image = _ext4_image
+fat_image = _fat_image
+file_tree = _file_tree
+image_archive = _image_archive
+rootfs_layer = _rootfs_layer
+verity_image = _verity_image
+version_file = _version_file
+
+ImageInfo = _ImageInfo
+RootfsInfo = _RootfsInfo
+VerityInfo = _VerityInfo
+VersionInfo = _VersionInfo

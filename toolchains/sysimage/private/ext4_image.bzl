@@ -1,0 +1,74 @@
+"""ext4: a root filesystem as an ext4 image, planned, not written."""
+
+load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
+load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(":sources.bzl", "DEFAULT_EPOCH", "declare_map")
+
+def _ext4_image_impl(ctx):
+    if not ctx.attr.src and not ctx.attr.size:
+        fail("ext4_image: an empty filesystem (no src) needs a size; got neither in {}".format(ctx.label))
+    args = ctx.actions.args()
+    inputs = []
+    sources = depset()
+    if ctx.attr.src:
+        rootfs = ctx.attr.src[RootfsInfo]
+        args.add("--tree", rootfs.tree)
+        inputs.append(rootfs.tree)
+        sources = rootfs.sources
+    if ctx.attr.size:
+        args.add("--size", ctx.attr.size)
+    if ctx.file.file_contexts:
+        args.add("--file_contexts", ctx.file.file_contexts)
+        inputs.append(ctx.file.file_contexts)
+    if ctx.attr.journal:
+        args.add("--journal")
+    args.add("--reserve", ctx.attr.reserve)
+    args.add("--label", ctx.attr.fs_label)
+    args.add("--uuid", ctx.attr.uuid)
+    args.add("--hash_seed", ctx.attr.hash_seed or ctx.attr.uuid)
+    args.add("--epoch", ctx.attr.epoch)
+    map, literals = declare_map(ctx, args)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = inputs,
+        outputs = [map, literals],
+        mnemonic = "Ext4Plan",
+        progress_message = "Planning ext4 %{label}",
+    )
+    return [
+        DefaultInfo(files = depset([map, literals])),
+        ImageInfo(map = map, sources = depset([literals], transitive = [sources]), format = "ext4"),
+    ]
+
+ext4_image = rule(
+    implementation = _ext4_image_impl,
+    doc = """\
+Plans an ext4 filesystem.
+
+The output is an extent map: metadata are its literals, file contents stay where
+they are. The cost follows the content, whatever the size.
+
+```starlark
+ext4_image(
+    name = "root",
+    src = ":rootfs",
+    fs_label = "root",
+    uuid = "0f0c4d27-9f0b-4f39-a1b2-2f0a3a1f7d11",
+)
+```
+""",
+    attrs = {
+        "epoch": attr.int(doc = "Creation time in seconds since 1970.", default = DEFAULT_EPOCH),
+        "file_contexts": attr.label(doc = "SELinux file_contexts file; every inode gets the label it says.", allow_single_file = True),
+        "fs_label": attr.string(doc = "Volume label, at most 16 bytes."),
+        "hash_seed": attr.string(doc = "UUID that seeds the hashes of directory indexes; the default is `uuid`."),
+        "journal": attr.bool(doc = "Whether to have a journal. A filesystem that is only read needs none."),
+        "reserve": attr.int(doc = "Bytes to leave free beyond the content, when there is no `size`."),
+        "size": attr.string(doc = "Size in bytes; left out: as large as content and reserve need."),
+        "src": attr.label(doc = "The tree to put in; none makes an empty filesystem.", providers = [RootfsInfo]),
+        "uuid": attr.string(doc = "UUID of the filesystem.", mandatory = True),
+        "_tool": attr.label(default = "//py/tools:ext4_plan", executable = True, cfg = "exec"),
+    },
+    provides = [ImageInfo],
+)

@@ -1,0 +1,62 @@
+"""The one place where an image's bytes are put together."""
+
+load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
+load(":sources.bzl", "add_sources")
+
+def _image_archive_impl(ctx):
+    archive = ctx.actions.declare_file(ctx.attr.out)
+    checksum = ctx.actions.declare_file(ctx.attr.out + ".sha256")
+    args = ctx.actions.args()
+    inputs = []
+    sources = []
+    for image, member in ctx.attr.members.items():
+        if ImageInfo in image:
+            info = image[ImageInfo]
+            args.add("--member", info.map, format = member + "=%s")
+            inputs.append(info.map)
+            sources.append(info.sources)
+        else:
+            files = image[DefaultInfo].files.to_list()
+            if len(files) != 1:
+                fail("image_archive: member \"{}\" must be an image or one file; {} has {} files".format(member, image.label, len(files)))
+            args.add("--member_file", files[0], format = member + "=%s")
+            inputs.append(files[0])
+    all_sources = depset(transitive = sources)
+    add_sources(args, all_sources)
+    args.add("--tar_out", archive)
+    args.add("--sha256_out", checksum)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = depset(inputs, transitive = [all_sources]),
+        outputs = [archive, checksum],
+        mnemonic = "ImageArchive",
+        progress_message = "Writing %{output}",
+    )
+    return [DefaultInfo(files = depset([archive, checksum]))]
+
+image_archive = rule(
+    implementation = _image_archive_impl,
+    doc = """\
+Writes images as members of a zstd-compressed tar, with its checksum beside it.
+
+Members are sparse (old GNU format), owner 0:0, mtime 0, in the order given. Holes are neither read nor written.
+
+```starlark
+image_archive(
+    name = "disk-img",
+    out = "disk-img.tar.zst",
+    members = {":disk": "disk.img"},
+)
+```
+""",
+    attrs = {
+        "members": attr.label_keyed_string_dict(
+            doc = "Image, or single file, to member name; order is kept.",
+            allow_files = True,
+            mandatory = True,
+        ),
+        "out": attr.string(doc = "Name of the archive, ending in `.tar.zst`.", mandatory = True),
+        "_tool": attr.label(default = "//py/tools:materialise", executable = True, cfg = "exec"),
+    },
+)

@@ -1,0 +1,106 @@
+"""A Dockerfile as a function on a file tree: nothing is executed."""
+
+load("//toolchains/debian:providers.bzl", "DebSetInfo")
+load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
+
+def _context_path(file, prefix):
+    path = file.short_path
+    if prefix and not path.startswith(prefix + "/"):
+        fail("rootfs_layer: {} is not under context_root \"{}\"".format(path, prefix))
+    return path[len(prefix) + 1:] if prefix else path
+
+def _rootfs_layer_impl(ctx):
+    layer = ctx.actions.declare_file(ctx.label.name + ".tar")
+    tree = ctx.actions.declare_file(ctx.label.name + ".tree")
+    config = ctx.actions.declare_file(ctx.label.name + ".config.json")
+    args = ctx.actions.args()
+    args.use_param_file("@%s", use_always = False)
+    args.set_param_file_format("flag_per_line")
+    args.add("--dockerfile", ctx.file.dockerfile)
+    inputs = [ctx.file.dockerfile]
+    base_sources = depset()
+    layers = []
+    if ctx.attr.base:
+        base = ctx.attr.base[RootfsInfo]
+        args.add("--base_tree", base.tree)
+        if base.config:
+            args.add("--base_config", base.config)
+            inputs.append(base.config)
+        add_sources(args, base.sources)
+        inputs.append(base.tree)
+        base_sources = base.sources
+        layers = base.layers
+    root = ctx.attr.context_root or ctx.label.package
+    for file in ctx.files.context:
+        args.add("--context", file, format = _context_path(file, root) + "=%s")
+    args.add_all(["{}={}".format(key, value) for key, value in ctx.attr.build_args.items()], before_each = "--build_arg")
+    args.add_all(["{}={}".format(path, mode) for path, mode in ctx.attr.modes.items()], before_each = "--mode")
+    debs = depset()
+    if ctx.attr.packages:
+        packages = ctx.attr.packages[DebSetInfo]
+        debs = depset(packages.debs)
+        args.add_all(debs, before_each = "--deb")
+        args.add_all(packages.essential, before_each = "--essential")
+    for flag, file in [("--accounts", ctx.file.accounts), ("--scripts", ctx.file.scripts)]:
+        if file:
+            args.add(flag, file)
+            inputs.append(file)
+    args.add("--epoch", ctx.attr.epoch)
+    args.add("--layer_out", layer)
+    args.add("--layer_key", source_key(layer))
+    args.add("--tree_out", tree)
+    args.add("--config_out", config)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = depset(inputs + ctx.files.context, transitive = [debs, base_sources]),
+        outputs = [layer, tree, config],
+        mnemonic = "RootfsLayer",
+        progress_message = "Composing layer %{label}",
+    )
+    return [
+        DefaultInfo(files = depset([layer, tree])),
+        RootfsInfo(
+            tree = tree,
+            sources = depset([layer], transitive = [base_sources]),
+            layers = layers + [layer],
+            config = config,
+        ),
+    ]
+
+rootfs_layer = rule(
+    implementation = _rootfs_layer_impl,
+    doc = """\
+Builds one layer of a root filesystem from a Dockerfile, as a function on a tree.
+
+No instruction is executed: `RUN` knows a documented vocabulary (docs/dockerfile.md), each word a function
+on the tree; packages come from a lock. So the layer is the same for any user, in any sandbox. The file stays an
+ordinary Dockerfile that a container engine builds too.
+
+```starlark
+rootfs_layer(
+    name = "base",
+    dockerfile = "rootfs/Dockerfile.base",
+    context = glob(["rootfs/packages.*"]),
+    context_root = "ic-os/guestos/rootfs",
+    packages = "@guestos_packages//:dev",
+    accounts = "accounts",
+)
+```
+""",
+    attrs = {
+        "accounts": attr.label(doc = "The table of accounts with their fixed numbers.", allow_single_file = True),
+        "base": attr.label(doc = "What FROM stands for; left out: nothing, so that packages begin with the essential ones.", providers = [RootfsInfo]),
+        "build_args": attr.string_dict(doc = "Values of ARG."),
+        "context": attr.label_list(doc = "Files that COPY may take.", allow_files = True),
+        "context_root": attr.string(doc = "Folder that the paths of COPY are relative to, from the repository's root; the default is the package."),
+        "dockerfile": attr.label(doc = "The Dockerfile.", allow_single_file = True, mandatory = True),
+        "epoch": attr.int(doc = "Modification time of all that is made, seconds since 1970.", default = DEFAULT_EPOCH),
+        "modes": attr.string_dict(doc = "Context path or pattern to octal mode. A file is 0644 otherwise: the modes of a work tree differ between machines, so they count for nothing."),
+        "packages": attr.label(doc = "The locked packages that `apt-get install` may take.", providers = [DebSetInfo]),
+        "scripts": attr.label(doc = "The table of maintainer scripts.", allow_single_file = True, default = "//toolchains/debian/scripts:table"),
+        "_tool": attr.label(default = "//py/tools:rootfs_layer", executable = True, cfg = "exec"),
+    },
+    provides = [RootfsInfo],
+)

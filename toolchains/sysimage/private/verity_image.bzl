@@ -1,0 +1,69 @@
+"""dm-verity: a filesystem image with its hash tree behind it.
+
+The root hash leaves this rule in VerityInfo and reaches the kernel arguments
+through the provider: nothing downstream parses tool output.
+"""
+
+load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
+load("//toolchains/sysimage/providers:verity_info.bzl", "VerityInfo")
+load(":sources.bzl", "add_sources", "declare_map")
+
+_HEX = "0123456789abcdef"
+_MAX_SALT_DIGITS = 512
+
+def _check_salt(salt):
+    bad = [c for c in salt.elems() if c not in _HEX]
+    if bad or len(salt) % 2 or len(salt) > _MAX_SALT_DIGITS:
+        fail("verity_image: salt must be 0 to 256 bytes of lower-case hex; got \"{}\"".format(salt))
+
+def _verity_image_impl(ctx):
+    _check_salt(ctx.attr.salt)
+    image = ctx.attr.src[ImageInfo]
+    root_hash = ctx.actions.declare_file(ctx.label.name + ".roothash")
+    parameters = ctx.actions.declare_file(ctx.label.name + ".verity.json")
+    args = ctx.actions.args()
+    args.add("--map", image.map)
+    add_sources(args, image.sources)
+    args.add("--salt", ctx.attr.salt)
+    args.add("--uuid", ctx.attr.uuid)
+    args.add("--root_hash_out", root_hash)
+    args.add("--parameters_out", parameters)
+    map, literals = declare_map(ctx, args)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = depset([image.map], transitive = [image.sources]),
+        outputs = [map, literals, root_hash, parameters],
+        mnemonic = "VerityPlan",
+        progress_message = "Hashing %{label}",
+    )
+    return [
+        DefaultInfo(files = depset([map, literals, root_hash])),
+        ImageInfo(map = map, sources = depset([literals], transitive = [image.sources]), format = "verity"),
+        VerityInfo(root_hash = root_hash, parameters = parameters),
+    ]
+
+verity_image = rule(
+    implementation = _verity_image_impl,
+    doc = """\
+Puts a dm-verity superblock and hash tree behind an image.
+
+sha256, 4096-byte blocks, format 1: what `veritysetup format` makes for the same salt and UUID.
+
+```starlark
+verity_image(
+    name = "root_verity",
+    src = ":root",
+    salt = "89bc06702975f10b41dd53e26eb9aef0adde93bc13d73e8f26b496dddefe2483",
+    uuid = "1736291d-aceb-42d7-b044-43ee31d86cd4",
+)
+```
+""",
+    attrs = {
+        "salt": attr.string(doc = "Salt, 0 to 256 bytes as lower-case hex.", mandatory = True),
+        "src": attr.label(doc = "The image to protect.", providers = [ImageInfo], mandatory = True),
+        "uuid": attr.string(doc = "UUID in the verity superblock.", mandatory = True),
+        "_tool": attr.label(default = "//py/tools:verity_plan", executable = True, cfg = "exec"),
+    },
+    provides = [ImageInfo, VerityInfo],
+)

@@ -1,0 +1,62 @@
+"""The version, from one place."""
+
+load("//toolchains/sysimage/providers:version_info.bzl", "VersionInfo")
+
+def _version_file_impl(ctx):
+    version = ctx.actions.declare_file(ctx.attr.out)
+    args = ctx.actions.args()
+    args.add("--default", ctx.attr.unstamped)
+    args.add("--suffix", ctx.attr.suffix)
+    args.add("--version_out", version)
+    inputs = []
+    if ctx.attr.stamp == 1 or (ctx.attr.stamp == -1 and ctx.attr._stamp[_StampInfo].stamp):
+        args.add("--status", ctx.info_file)
+        args.add("--key", ctx.attr.status_key)
+        inputs.append(ctx.info_file)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = inputs,
+        outputs = [version],
+        mnemonic = "Version",
+        progress_message = "Writing version %{label}",
+    )
+    return [DefaultInfo(files = depset([version])), VersionInfo(file = version)]
+
+_StampInfo = provider(doc = "Whether --stamp is given.", fields = {"stamp": "bool"})
+
+def _stamp_setting_impl(ctx):
+    return [_StampInfo(stamp = ctx.attr.stamp)]
+
+stamp_setting = rule(
+    implementation = _stamp_setting_impl,
+    doc = "Whether this is a stamped build (`--stamp`); made for `version_file` by a config_setting.",
+    attrs = {"stamp": attr.bool(doc = "Set by select().", mandatory = True)},
+)
+
+version_file = rule(
+    implementation = _version_file_impl,
+    doc = """\
+Writes the version of a build to a file.
+
+Without `--stamp` it is constant, so that caches hit and everyone gets the same bytes; with it, it is the
+value of a stable workspace status key.
+
+```starlark
+version_file(
+    name = "version",
+    out = "version.txt",
+)
+```
+""",
+    attrs = {
+        "out": attr.string(doc = "Name of the file.", mandatory = True),
+        "stamp": attr.int(doc = "1: always, 0: never, -1: as `--stamp` says.", default = -1, values = [-1, 0, 1]),
+        "status_key": attr.string(doc = "Key in the stable workspace status.", default = "STABLE_VERSION"),
+        "suffix": attr.string(doc = "Put behind the version (an upgrade test wants another one)."),
+        "unstamped": attr.string(doc = "The version of an unstamped build.", default = "0.0.0-unstamped"),
+        "_stamp": attr.label(default = "//toolchains/sysimage:stamp", providers = [_StampInfo]),
+        "_tool": attr.label(default = "//py/tools:version_file", executable = True, cfg = "exec"),
+    },
+    provides = [VersionInfo],
+)

@@ -1,0 +1,23 @@
+"""A root filesystem between actions: one merged tree, and the files its contents lie in."""
+
+DOC = """\
+A root filesystem, or any other file tree.
+
+The tree file lists every inode with its attributes, and says for each file which
+bytes of which source hold its content. So a step that changes one file writes a
+new list, and copies nothing.
+"""
+
+FIELDS = {
+    "config": "File or None: image configuration (environment, command, ...) as JSON.",
+    "layers": "list of Files: the layer tars, base first; none for a tree that is not a container's.",
+    "sources": "depset of Files: all that the contents in `tree` are slices of; the key of each is its short_path.",
+    "tree": "File: the merged tree, lines of JSON (py/sysimage/tree.py).",
+}
+
+def _init(*, tree, sources, layers = [], config = None):
+    if type(sources) != "depset":
+        fail("RootfsInfo: sources must be a depset of Files; got {}".format(type(sources)))
+    return {"config": config, "layers": layers, "sources": sources, "tree": tree}
+
+RootfsInfo, _new = provider(doc = DOC, fields = FIELDS, init = _init)
