@@ -1,0 +1,1 @@
+"""Debian: archives, the package lock, and what maintainer scripts would have done."""
