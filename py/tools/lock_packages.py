@@ -119,7 +119,7 @@ def refresh(path: Path, specs: Sequence[SetSpec], suites: Sequence[Suite]) -> No
         components=_COMPONENT.value,
         mirrors=mirrors,
         keyrings=_keyrings(),
-        now=datetime.datetime.now(datetime.timezone.utc),
+        now=datetime.datetime.now(datetime.UTC),
         allow_expired=_ALLOW_EXPIRED.value,
     )
     locked_indexes = []

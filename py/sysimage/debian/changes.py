@@ -80,10 +80,9 @@ def format_changes(changes: Changes) -> str:
     """
     size = _total(changes.new.packages)
     before = _total(changes.old.packages) if changes.old else 0
-    lines = [
-        f"{len(changes.added)} added, {len(changes.removed)} removed, {len(changes.changed)} changed; "
-        f"{len(changes.new.packages)} packages, {format_bytes(size)} ({format_bytes(size - before, sign=True)})"
-    ]
+    counts = f"{len(changes.added)} added, {len(changes.removed)} removed, {len(changes.changed)} changed"
+    totals = f"{len(changes.new.packages)} packages, {format_bytes(size)} ({format_bytes(size - before, sign=True)})"
+    lines = [f"{counts}; {totals}"]
     old_dates = {(i.archive, i.suite): i.date for i in changes.old.indexes} if changes.old else {}
     for index in changes.new.indexes:
         was = old_dates.get((index.archive, index.suite))
@@ -97,8 +96,9 @@ def format_changes(changes: Changes) -> str:
         for old, new in changes.changed
     ]
     if rows:
-        widths = [max(len(row[column]) for row in rows) for column in (1, 2)]
+        name_width = max(len(row[1]) for row in rows)
+        version_width = max(len(row[2]) for row in rows)
         for mark, name, version, delta, sets in sorted(rows, key=lambda row: row[1]):
             amount = format_bytes(delta, sign=True)
-            lines.append(f"  {mark} {name:{widths[0]}}  {version:{widths[1]}}  {amount:>9}  {', '.join(sets)}")
+            lines.append(f"  {mark} {name:{name_width}}  {version:{version_width}}  {amount:>9}  {', '.join(sets)}")
     return "\n".join(lines) + "\n"

@@ -112,7 +112,7 @@ def _date(text: str, where: str) -> datetime.datetime:
         date = email.utils.parsedate_to_datetime(text)
     except ValueError as error:
         raise UserError(f"{where}: not a date: {text!r}") from error
-    return date.replace(tzinfo=datetime.timezone.utc) if date.tzinfo is None else date.astimezone(datetime.timezone.utc)
+    return date.replace(tzinfo=datetime.UTC) if date.tzinfo is None else date.astimezone(datetime.UTC)
 
 
 def parse_release(text: str, where: str) -> Release:

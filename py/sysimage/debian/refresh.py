@@ -184,7 +184,7 @@ def resolve_sets(
         )
         for name, entry in sorted(entries.items())
     )
-    newest = max(datetime.datetime.fromisoformat(index.date.replace("Z", "+00:00")) for index in locked_indexes)
+    newest = max(datetime.datetime.fromisoformat(index.date) for index in locked_indexes)
     return Lock(
         architecture=architecture,
         snapshot=(newest + SNAPSHOT_DELAY).strftime(SNAPSHOT_FORMAT),
