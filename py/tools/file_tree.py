@@ -40,8 +40,21 @@ def matches(tree: Tree, pattern: str) -> list[str]:
     return found
 
 
+def parse_mode(text: str, path: str) -> int:
+    """An octal mode, as on the command line.
+
+    Raises:
+        UserError: it is not octal, or over 7777.
+    """
+    if not text or set(text) - set("01234567") or int(text, 8) > 0o7777:
+        raise UserError(f"mode {text!r} of /{path} is not octal, 0 to 7777")
+    return int(text, 8)
+
+
 def graft(tree: Tree, other: Tree, top: str, at: str) -> None:
     """Puts `top` of another tree, with all below it, at a path; hard links within it stay links.
+
+    A directory that is there already keeps its attributes: what is laid over brings files, not policy.
 
     Raises:
         UserError: a directory would take the place of something else, or something else of a directory.
@@ -50,6 +63,8 @@ def graft(tree: Tree, other: Tree, top: str, at: str) -> None:
     for path, node in other.walk(top):
         target = trees.join(at, path[len(top) :].strip("/"))
         number = other.number(path)
+        if node.type is NodeType.DIRECTORY and tree.is_directory(target):
+            continue
         if number not in placed:
             tree.put(target, node)
             placed[number] = target
@@ -90,15 +105,14 @@ def add_file(tree: Tree, word: str, sources: Sources, mtime: int) -> None:
     mode, _, key = rest.partition("=")
     if not key:
         raise UserError(f"--file {word!r} is not of the form PATH=MODE=KEY")
-    if not mode or set(mode) - set("01234567") or int(mode, 8) > 0o7777:
-        raise UserError(f"mode {mode!r} of /{path} is not octal, 0 to 7777")
     if key not in sources.paths:
         raise UserError(f"no file is given for source {key!r}", hint=f"add --source {key}=FILE")
     try:
         size = sources.paths[key].stat().st_size
     except OSError as error:
         raise UserError(f"cannot read source {key!r}: {error.strerror}") from error
-    tree.put(trees.normalize(path), trees.file(ExtentMap.of_slice(key, 0, size), int(mode, 8), mtime=mtime))
+    content = ExtentMap.of_slice(key, 0, size)
+    tree.put(trees.normalize(path), trees.file(content, parse_mode(mode, path), mtime=mtime))
 
 
 def compose(sources: Sources) -> Tree:
@@ -116,23 +130,13 @@ def compose(sources: Sources) -> Tree:
     for word in _PICK.value:
         pick(tree, word)
     for file in _OVERLAY.value:
-        other = trees.load(file)
-        for name in other.children(""):
-            _overlay(tree, other, name)
+        graft(tree, trees.load(file), "", "")
     for word in _DIRECTORY.value:
         path, _, mode = word.partition(":")
-        tree.put(trees.normalize(path), trees.directory(int(mode or "755", 8), mtime=mtime))
+        tree.put(trees.normalize(path), trees.directory(parse_mode(mode or "755", path), mtime=mtime))
     for word in _FILE.value:
         add_file(tree, word, sources, mtime)
     return tree
-
-
-def _overlay(tree: Tree, other: Tree, name: str) -> None:
-    # A directory that is there already keeps its attributes: an overlay brings files, not policy.
-    for path, node in other.walk(name):
-        if node.type is NodeType.DIRECTORY and tree.is_directory(path):
-            continue
-        tree.put(path, node)
 
 
 def main(argv: Sequence[str]) -> None:
