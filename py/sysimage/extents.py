@@ -24,6 +24,7 @@ from sysimage.errors import UserError
 from sysimage.files import atomic_output
 
 FORMAT = "extent-map/1"
+RELEASE_AFTER = 8 << 20  # bytes read from sources after which their pages are let go
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,7 @@ class Sources:
     def __init__(self, paths: Mapping[str, Path | str]) -> None:
         self._paths = {key: Path(path) for key, path in paths.items()}
         self._views: dict[str, tuple[mmap.mmap | None, memoryview]] = {}
+        self._unreleased = 0
 
     def __enter__(self) -> Self:
         return self
@@ -204,6 +206,19 @@ class Sources:
                 hint="it was changed or cut after the map was made; build it again",
             )
         return whole[extent.source.offset : end]
+
+    def mark_read(self, length: int) -> None:
+        """Says that so many bytes of views are done with.
+
+        Now and then the kernel is told that their pages need not stay in memory, so that
+        streaming through large sources keeps it flat. Views stay valid.
+        """
+        self._unreleased += length
+        if self._unreleased >= RELEASE_AFTER:
+            self._unreleased = 0
+            for mapping, _ in self._views.values():
+                if mapping is not None:
+                    mapping.madvise(mmap.MADV_DONTNEED)
 
     def _whole(self, key: str) -> memoryview:
         if key in self._views:

@@ -1,0 +1,25 @@
+"""GUID partition tables: a layout that is data, a map of the disk, and both copies read back and judged."""
+
+from sysimage.gpt.format import ALIGNMENT, SECTOR
+from sysimage.gpt.layout import EMPTY, Empty, Layout, Partition, load, parse
+from sysimage.gpt.reader import Table, find, inspect, read, read_copy
+from sysimage.gpt.verify import verify
+from sysimage.gpt.writer import plan
+
+__all__ = [
+    "ALIGNMENT",
+    "EMPTY",
+    "SECTOR",
+    "Empty",
+    "Layout",
+    "Partition",
+    "Table",
+    "find",
+    "inspect",
+    "load",
+    "parse",
+    "plan",
+    "read",
+    "read_copy",
+    "verify",
+]

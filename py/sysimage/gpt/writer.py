@@ -1,0 +1,100 @@
+"""Plans a disk: protective MBR, both copies of the table, and each partition's content at its place."""
+
+import struct
+import zlib
+from collections.abc import Mapping
+
+from sysimage.errors import UserError
+from sysimage.extents import ExtentMap
+from sysimage.gpt import format as gpt
+from sysimage.gpt.layout import Empty, Layout
+
+Content = ExtentMap | Empty
+
+
+def plan(layout: Layout, contents: Mapping[str, Content]) -> ExtentMap:
+    """The map of a whole disk.
+
+    Args:
+        layout: the disk.
+        contents: for each partition's name its image, or EMPTY. An image may be smaller than
+            its partition; the rest is a hole.
+
+    Raises:
+        UserError: a partition has neither image nor EMPTY; an image has no partition, or is larger than it.
+    """
+    names = [partition.name for partition in layout.partitions]
+    for name in contents:
+        if name not in names:
+            raise UserError(f"content is given for partition {name!r}, which the layout does not have")
+    placed: list[tuple[int, ExtentMap]] = []
+    for partition in layout.partitions:
+        content = contents.get(partition.name)
+        if content is None:
+            raise UserError(
+                f"partition {partition.name!r} has no content",
+                hint="give it an image, or declare it empty",
+            )
+        if isinstance(content, Empty):
+            continue
+        if content.size > partition.length:
+            raise UserError(
+                f"the content of partition {partition.name!r} has {content.size} bytes, "
+                f"{content.size - partition.length} more than the partition's {partition.length}"
+            )
+        placed.append((partition.offset, content))
+    entries = _entries(layout)
+    last = layout.size - 1
+    backup_entries = layout.size - gpt.BACKUP_SECTORS
+    primary = _header(layout, gpt.PRIMARY_HEADER, last, gpt.PRIMARY_ENTRIES, entries)
+    backup = _header(layout, last, gpt.PRIMARY_HEADER, backup_entries, entries)
+    placed.append((0, ExtentMap.of_bytes(_protective_mbr(layout) + primary + entries)))
+    placed.append((backup_entries * gpt.SECTOR, ExtentMap.of_bytes(entries + backup)))
+    return ExtentMap.union(layout.length, placed)
+
+
+def _entries(layout: Layout) -> bytes:
+    entries = bytearray(gpt.ENTRY_COUNT * gpt.ENTRY_SIZE)
+    for partition in layout.partitions:
+        gpt.ENTRY.pack_into(
+            entries,
+            (partition.number - 1) * gpt.ENTRY_SIZE,
+            partition.type.bytes_le,
+            partition.guid.bytes_le,
+            partition.start,
+            partition.end - 1,
+            partition.attributes,
+            partition.name.encode("utf-16-le", "surrogatepass"),
+        )
+    return bytes(entries)
+
+
+def _header(layout: Layout, here: int, other: int, entries_at: int, entries: bytes) -> bytes:
+    """One sector: a header at sector `here` whose twin is at sector `other`."""
+    header = bytearray(gpt.SECTOR)
+    gpt.HEADER.pack_into(
+        header,
+        0,
+        gpt.SIGNATURE,
+        gpt.REVISION,
+        gpt.HEADER_SIZE,
+        0,  # CRC32, below
+        0,  # reserved
+        here,
+        other,
+        gpt.FIRST_USABLE,
+        layout.size - gpt.BACKUP_SECTORS - 1,
+        layout.disk_guid.bytes_le,
+        entries_at,
+        gpt.ENTRY_COUNT,
+        gpt.ENTRY_SIZE,
+        zlib.crc32(entries),
+    )
+    struct.pack_into("<I", header, gpt.HEADER_CRC_OFFSET, zlib.crc32(header[: gpt.HEADER_SIZE]))
+    return bytes(header)
+
+
+def _protective_mbr(layout: Layout) -> bytes:
+    sectors = min(layout.size - 1, gpt.MBR_MAX_SECTORS)
+    record = gpt.MBR_RECORD.pack(0, gpt.MBR_FIRST_CHS, gpt.MBR_PROTECTIVE, gpt.MBR_LAST_CHS, 1, sectors)
+    return gpt.MBR.pack(b"", 0, 0, record, bytes(16), bytes(16), bytes(16), gpt.MBR_SIGNATURE)

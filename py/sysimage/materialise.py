@@ -1,0 +1,144 @@
+"""The last step: an extent map turned into bytes, once.
+
+An image leaves as a raw sparse file, as a stream, or as a tar (see `sparse_tar`),
+each through zstd if wanted. What is written follows from the map alone: holes are
+the map's holes, never those that some file system found. Source pages are let go
+as they have been used, so memory stays flat however large the image is.
+"""
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from sysimage import zstd
+from sysimage.extents import ExtentMap, Sources
+from sysimage.files import atomic_output, write_text
+from sysimage.zstd import Sink
+
+CHUNK = 1 << 20  # bytes in one piece of a stream, at most
+_ZEROS = memoryview(bytes(CHUNK))
+
+
+class Progress:
+    """Percentages on standard error while it is a terminal; silent otherwise."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._shown = -1
+        self._visible = sys.stderr.isatty()
+
+    def add(self, count: int) -> None:
+        """Counts bytes that are done."""
+        self._done += count
+        percent = 100 * self._done // max(self._total, 1)
+        if self._visible and percent != self._shown:
+            self._shown = percent
+            print(f"\r{self._what}: {percent} %", end="", file=sys.stderr, flush=True)
+
+    def finish(self) -> None:
+        """Ends the line."""
+        if self._visible:
+            print(file=sys.stderr)
+
+
+def pieces(image: ExtentMap, sources: Sources, offset: int, length: int) -> Iterator[memoryview]:
+    """The bytes [offset, offset + length) in order, holes as zeros; each piece is used up before the next is asked for.
+
+    Raises:
+        UserError: a source is missing, or shorter than the map says.
+    """
+    position = offset
+    for extent in image.overlapping(offset, length):
+        yield from zeros(extent.offset - position)
+        view = sources.view(extent)
+        for start in range(0, extent.length, CHUNK):
+            piece = view[start : start + CHUNK]
+            yield piece
+            sources.mark_read(len(piece))
+        position = extent.end
+    yield from zeros(offset + length - position)
+
+
+def zeros(length: int) -> Iterator[memoryview]:
+    """That many zero bytes, in pieces."""
+    while length > 0:
+        yield _ZEROS[:length]
+        length -= CHUNK
+
+
+def write_raw(image: ExtentMap, sources: Sources, path: Path | str) -> None:
+    """Writes a raw image file: extents at their places, holes never written.
+
+    Raises:
+        UserError: a source is missing or too short, or the file cannot be written.
+    """
+    progress = Progress(f"writing {path}", image.mapped)
+    with atomic_output(path) as file:
+        descriptor = file.fileno()
+        os.ftruncate(descriptor, image.size)
+        for extent in image.extents:
+            position = extent.offset
+            for piece in pieces(image, sources, extent.offset, extent.length):
+                position += _write_all(descriptor, piece, position)
+                progress.add(len(piece))
+    progress.finish()
+
+
+def _write_all(descriptor: int, data: memoryview, offset: int) -> int:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, data[done:], offset + done)
+    return done
+
+
+def write_stream(image: ExtentMap, sources: Sources, sink: Sink) -> None:
+    """Writes the whole image in order, holes as zeros."""
+    progress = Progress("streaming", image.size)
+    for piece in pieces(image, sources, 0, image.size):
+        sink.write(piece)
+        progress.add(len(piece))
+    progress.finish()
+
+
+class _Digest:
+    """Passes bytes on to a file and hashes them on the way."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        self.sha256.update(data)
+        return self._file.write(data)
+
+
+@contextlib.contextmanager
+def open_output(
+    path: Path | str, size: int, compress: bool = False, sha256_path: Path | str | None = None
+) -> Iterator[Sink]:
+    """A file to stream into; it takes its name when the block ends well.
+
+    Args:
+        path: the file.
+        size: bytes that will be written, before compression.
+        compress: whether to write it as zstd.
+        sha256_path: where a line for `sha256sum --check` goes; it names the file without a folder.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with atomic_output(path) as file:
+        digest = _Digest(file)
+        if compress:
+            with zstd.compressing(digest, size) as sink:
+                yield sink
+        else:
+            yield digest
+    if sha256_path is not None:
+        write_text(sha256_path, f"{digest.sha256.hexdigest()}  {Path(path).name}\n")

@@ -1,0 +1,57 @@
+"""zstd as this project uses it: one level, one mode, so the same bytes on every machine.
+
+zstd's multi-threaded mode cuts the input into jobs whose size follows from the
+level alone, so the bytes are the same for any number of threads from one up, and
+for any way the input is cut into writes; its single-threaded mode gives others.
+The number of threads is a constant all the same. What remains is the version of
+the library, which the wheel lock pins and a golden digest in the tests guards.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+import zstandard
+
+from sysimage.errors import UserError
+
+LEVEL = 3
+THREADS = 2
+SUFFIX = ".zst"
+_WRITE_SIZE = 1 << 20  # bytes handed to the file in one piece
+_READ_SIZE = 1 << 20
+
+
+class Sink(Protocol):
+    """What takes bytes in order."""
+
+    def write(self, data: bytes | memoryview, /) -> int: ...
+
+
+@contextlib.contextmanager
+def compressing(sink: Sink, size: int) -> Iterator[Sink]:
+    """A sink that compresses what it is given into `sink`, as one frame.
+
+    Args:
+        sink: takes the compressed bytes.
+        size: bytes that will come; it stands in the frame's header.
+    """
+    compressor = zstandard.ZstdCompressor(
+        level=LEVEL, threads=THREADS, write_checksum=True, write_content_size=True, write_dict_id=False
+    )
+    with compressor.stream_writer(sink, size=size, write_size=_WRITE_SIZE, closefd=False) as writer:  # type: ignore[arg-type]
+        yield writer
+
+
+@contextlib.contextmanager
+def decompressing(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """A reader of what is compressed in `file`, forward only.
+
+    Raises:
+        UserError: while reading, the file is not zstd, or is damaged. `name` says which it is.
+    """
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(file, read_size=_READ_SIZE, closefd=False) as reader:
+            yield reader
+    except zstandard.ZstdError as error:
+        raise UserError(f"{name}: not a whole zstd file: {error}") from error
