@@ -25,7 +25,8 @@ _READ_SIZE = 1 << 20
 class Sink(Protocol):
     """What takes bytes in order."""
 
-    def write(self, data: bytes | memoryview, /) -> int: ...
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Takes these bytes."""
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ def _contents() -> dict[str, Content]:
 
 
 def main(argv: Sequence[str]) -> None:
+    """Plans the disk that the flags describe."""
     if argv[1:]:
         raise UserError(f"unexpected argument {argv[1]!r}")
     disk = gpt.plan(gpt.load(_LAYOUT.value), _contents())

@@ -58,6 +58,7 @@ def _members(sources: Sources) -> list[sparse_tar.Member]:
 
 
 def main(argv: Sequence[str]) -> None:
+    """Writes the one output that the flags name."""
     if argv[1:]:
         raise UserError(f"unexpected argument {argv[1]!r}")
     outputs = [flag.name for flag in (_RAW_OUT, _STREAM_OUT, _TAR_OUT) if flag.value]

@@ -128,8 +128,9 @@ class Layout:
         ordered = sorted(self.partitions, key=lambda partition: partition.start)
         for left, right in itertools.pairwise(ordered):
             if right.start < left.end:
+                shared = min(left.end, right.end) - right.start
                 raise UserError(
-                    f"partitions {left.name!r} and {right.name!r} overlap by {min(left.end, right.end) - right.start} sectors",
+                    f"partitions {left.name!r} and {right.name!r} overlap by {shared} sectors",
                     hint=f"start {right.name!r} at sector {left.end} or later",
                 )
 
