@@ -19,11 +19,12 @@ def _image_archive_impl(ctx):
             files = image[DefaultInfo].files.to_list()
             if len(files) != 1:
                 fail("image_archive: member \"{}\" must be an image or one file; {} has {} files".format(member, image.label, len(files)))
-            args.add("--member_file", files[0], format = member + "=%s")
+            args.add("--file_member", files[0], format = member + "=%s")
             inputs.append(files[0])
     all_sources = depset(transitive = sources)
     add_sources(args, all_sources)
     args.add("--tar_out", archive)
+    args.add("--zstd")
     args.add("--sha256_out", checksum)
     ctx.actions.run(
         executable = ctx.executable._tool,
@@ -40,7 +41,7 @@ image_archive = rule(
     doc = """\
 Writes images as members of a zstd-compressed tar, with its checksum beside it.
 
-Members are sparse (old GNU format), owner 0:0, mtime 0, in the order given. Holes are neither read nor written.
+Members are sparse (old GNU format), owner 0:0, mtime 0, in the order given, single files after images. Holes are neither read nor written.
 
 ```starlark
 image_archive(
@@ -52,7 +53,7 @@ image_archive(
 """,
     attrs = {
         "members": attr.label_keyed_string_dict(
-            doc = "Image, or single file, to member name; order is kept.",
+            doc = "Image, or single file, to member name; images in their order, then the files.",
             allow_files = True,
             mandatory = True,
         ),

@@ -1,0 +1,151 @@
+#!/bin/sh
+#
+# First program of the initrd. Opens the dm-verity device that the kernel command line
+# names, mounts it read-only and starts the system on it. If anything is missing or wrong it
+# says what in one sentence and ends: the kernel then panics, and does what panic= says
+# (so that the boot loader can fall back). There is no way to a shell.
+#
+# Kernel command line:
+#   root=DEVICE or root=PARTUUID=GUID   the partition with data and hash tree
+#   root_hash=HEX                       sha256 root hash
+#   verity.data_blocks=N                blocks of data, 4096 bytes each
+#   verity.hash_start=N                 block of the partition where the tree begins
+#   verity.salt=HEX or -                salt of all hashes
+#   rootfstype=TYPE                     left out: ext4
+#   init=PROGRAM                        left out: /sbin/init
+
+set -u
+set -f # words of the command line are never file patterns
+PATH=/bin:/sbin
+
+NAME=vroot
+WAIT_TENTHS=300
+BLOCK_SECTORS=8
+
+# To the kernel's log at level "error": it reaches every console, also with "quiet".
+say() {
+    echo "<3>initrd: $*" >/dev/kmsg
+}
+
+fail() {
+    say "STOPPED: $*"
+    # The panic that follows must not overtake the message on a slow console.
+    sleep 1
+    exit 1
+}
+
+# Numbers in a GPT are little-endian: eight hex digits to a shell number.
+little_endian() {
+    echo "$1" | sed 's/\(..\)\(..\)\(..\)\(..\)/0x\4\3\2\1/'
+}
+
+# Prints the hex digits of a GUID as a GPT stores it: its first three fields byte-swapped.
+stored_guid() {
+    echo "$1" | tr 'A-F' 'a-f' |
+        sed 's/^\(..\)\(..\)\(..\)\(..\)-\(..\)\(..\)-\(..\)\(..\)-\(....\)-\(............\)$/\4\3\2\1\6\5\8\7\9\10/; s/-//g' |
+        sed 's/0$//'
+}
+
+# Prints the names of all partitions with a GUID, one a line.
+partitions_with_guid() {
+    wanted=$1
+    for disk in $(ls /sys/block); do
+        [ -b "/dev/$disk" ] && [ -e "/sys/block/$disk/device" ] || continue
+        sector=$(cat "/sys/block/$disk/queue/logical_block_size")
+        header=$(dd if="/dev/$disk" bs="$sector" skip=1 count=1 2>/dev/null | xxd -p -l 92 | tr -d '\n')
+        case $header in
+        4546492050415254*) ;; # "EFI PART"
+        *) continue ;;
+        esac
+        first=$(little_endian "$(echo "$header" | cut -c 145-152)")
+        count=$(little_endian "$(echo "$header" | cut -c 161-168)")
+        size=$(little_endian "$(echo "$header" | cut -c 169-176)")
+        number=$(dd if="/dev/$disk" bs="$sector" skip=$((first)) count=$((count * size / sector)) 2>/dev/null |
+            xxd -p -c $((size)) | grep -n "^.\{32\}$wanted" | cut -d : -f 1)
+        [ -n "$number" ] || continue
+        for name in $(ls "/sys/block/$disk"); do
+            [ "$(cat "/sys/block/$disk/$name/partition" 2>/dev/null)" = "$number" ] && echo "$name"
+        done
+    done
+}
+
+# Sets "device" to the partition that root= names, if it is there.
+find_root() {
+    device=
+    case $root in
+    PARTUUID=*)
+        names=$(partitions_with_guid "$guid")
+        case $names in
+        '') ;;
+        *[[:space:]]*) fail "several partitions carry $root:" $names ;;
+        *) device=/dev/$names ;;
+        esac
+        ;;
+    *) [ -b "$root" ] && device=$root ;;
+    esac
+}
+
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev || {
+    echo "initrd: STOPPED: no devtmpfs"
+    exit 1
+}
+
+while read -r module; do
+    insmod "/modules/$module" || fail "kernel module $module cannot be loaded"
+done </modules/order
+
+root= root_hash= data_blocks= hash_start= salt= type=ext4 init=/sbin/init
+for word in $(cat /proc/cmdline); do
+    case $word in
+    root=*) root=${word#root=} ;;
+    root_hash=*) root_hash=${word#root_hash=} ;;
+    verity.data_blocks=*) data_blocks=${word#verity.data_blocks=} ;;
+    verity.hash_start=*) hash_start=${word#verity.hash_start=} ;;
+    verity.salt=*) salt=${word#verity.salt=} ;;
+    rootfstype=*) type=${word#rootfstype=} ;;
+    init=*) init=${word#init=} ;;
+    esac
+done
+
+[ -n "$root" ] || fail "the kernel command line has no root="
+[ -n "$root_hash" ] || fail "the kernel command line has no root_hash=, and nothing is started that cannot be verified"
+case $root_hash in *[!0-9a-f]*) fail "root_hash= is not hexadecimal: $root_hash" ;; esac
+[ ${#root_hash} -eq 64 ] || fail "root_hash= has ${#root_hash} digits, 64 are expected"
+case $data_blocks in '' | *[!0-9]*) fail "verity.data_blocks= must be a number; it is '$data_blocks'" ;; esac
+case $hash_start in '' | *[!0-9]*) fail "verity.hash_start= must be a number; it is '$hash_start'" ;; esac
+case $salt in -) ;; '' | *[!0-9a-f]*) fail "verity.salt= must be hexadecimal, or -; it is '$salt'" ;; esac
+case $root in
+PARTUUID=*)
+    guid=$(stored_guid "${root#PARTUUID=}")
+    case $guid in *[!0-9a-f]*) fail "root= is not a GUID: $root" ;; esac
+    [ ${#guid} -eq 32 ] || fail "root= is not a GUID: $root"
+    ;;
+/dev/*) ;;
+*) fail "root= must be PARTUUID=... or /dev/...; it is '$root'" ;;
+esac
+
+find_root
+tenths=0
+while [ -z "$device" ]; do
+    [ $tenths -lt $WAIT_TENTHS ] || fail "the root partition $root did not appear within $((WAIT_TENTHS / 10)) seconds"
+    sleep 0.1
+    tenths=$((tenths + 1))
+    find_root
+done
+
+# A block that does not fit its hash is a panic, not an I/O error that the system limps on with.
+table="0 $((data_blocks * BLOCK_SECTORS)) verity 1 $device $device 4096 4096 $data_blocks $hash_start"
+table="$table sha256 $root_hash $salt 1 panic_on_corruption"
+dmsetup create --readonly --noudevsync --noudevrules --table "$table" "$NAME" ||
+    fail "the verity device on $device cannot be opened (root_hash=$root_hash)"
+[ -b "/dev/mapper/$NAME" ] || fail "/dev/mapper/$NAME did not appear"
+mount -t "$type" -o ro "/dev/mapper/$NAME" /sysroot || fail "/dev/mapper/$NAME cannot be mounted as $type"
+[ -x "/sysroot$init" ] || [ -L "/sysroot$init" ] || fail "the root filesystem has no $init"
+
+say "root is $device, verified against root_hash=$root_hash"
+for folder in dev proc sys; do
+    mount --move "/$folder" "/sysroot/$folder" || fail "the root filesystem has no /$folder"
+done
+exec switch_root /sysroot "$init" "$@"
