@@ -1,0 +1,88 @@
+"""Locked wheels, installed by the pip of the machine's Python."""
+
+load(":host_python.bzl", "find_python")
+
+_WHEEL_BUILD = '''"""{requirement}"""
+
+load("@rules_python//python:defs.bzl", "py_library")
+
+package(default_visibility = ["//visibility:public"])
+
+py_library(
+    name = "wheel",
+    srcs = glob(["site-packages/**/*.py"]),
+    data = glob(
+        ["site-packages/**"],
+        exclude = [
+            "site-packages/**/*.py",
+            # What pip writes down for itself. Programs read only the metadata and the entry points.
+            "site-packages/*.dist-info/INSTALLER",
+            "site-packages/*.dist-info/RECORD",
+            "site-packages/*.dist-info/REQUESTED",
+            "site-packages/*.dist-info/WHEEL",
+            "site-packages/*.dist-info/licenses/**",
+        ],
+    ),
+    imports = ["site-packages"],
+    deps = {deps},
+)
+
+filegroup(
+    name = "programs",
+    srcs = glob(["site-packages/bin/*"], allow_empty = True),
+)
+'''
+
+def _wheel_impl(repository_ctx):
+    requirement = repository_ctx.attr.requirement
+    repository_ctx.file("requirement.txt", requirement + "\n")
+    result = repository_ctx.execute(
+        [
+            find_python(repository_ctx),
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--no-compile",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--require-hashes",
+            "--requirement=requirement.txt",
+            "--target=site-packages",
+        ],
+        # pip takes its index, certificates and cache from the user's environment and configuration.
+        timeout = 600,
+    )
+    if result.return_code != 0:
+        fail("could not install {}:\n{}".format(requirement.split(" ")[0], result.stderr))
+    repository_ctx.file("BUILD.bazel", _WHEEL_BUILD.format(
+        deps = repr([str(dep) for dep in repository_ctx.attr.deps]),
+        requirement = requirement.split(" ")[0],
+    ))
+
+wheel = repository_rule(
+    doc = "One wheel as a library, `//:wheel`; its programs are `//:programs`.",
+    implementation = _wheel_impl,
+    attrs = {
+        "deps": attr.string_list(doc = "Libraries that it needs."),
+        "requirement": attr.string(doc = "Name, version and hashes, for pip.", mandatory = True),
+    },
+)
+
+def _wheel_hub_impl(repository_ctx):
+    lines = ['"""The locked wheels, by name."""', "", 'package(default_visibility = ["//visibility:public"])']
+    for name in repository_ctx.attr.wheels:
+        for target, actual in [(name, "wheel"), (name + ".programs", "programs")]:
+            lines += ["", "alias(", '    name = "{}",'.format(target), '    actual = "@wheel_{}//:{}",'.format(name, actual), ")"]
+    repository_ctx.file("BUILD.bazel", "\n".join(lines) + "\n")
+
+wheel_hub = repository_rule(
+    doc = "Names for wheels: `//:NAME` is the library, `//:NAME.programs` what it installs to be run.",
+    implementation = _wheel_hub_impl,
+    attrs = {
+        "wheels": attr.string_list(doc = "Names of the wheels.", mandatory = True),
+    },
+)
