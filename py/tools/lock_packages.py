@@ -35,7 +35,7 @@ _SET = flags.DEFINE_multi_string("set", [], "A set: NAME[:BASE]=LIST[,LIST...]."
 _SUITE = flags.DEFINE_multi_string("suite", [], "ARCHIVE:SUITE to resolve from; the first that has a version counts.")
 _COMPONENT = flags.DEFINE_multi_string("component", ["main"], "Components of the suites.")
 _ARCHITECTURE = flags.DEFINE_string("architecture", "amd64", "Debian's name of the architecture.")
-_KEYRING = flags.DEFINE_multi_string("keyring", [], "OpenPGP keyring; default: Debian's archive keyring of the machine.")
+_KEYRING = flags.DEFINE_multi_string("keyring", [], "OpenPGP keyring; default: the machine's of Debian's archive.")
 _CACHE = flags.DEFINE_string("cache", None, "Folder that keeps .debs by hash; default: in the user's cache.")
 _CHECK = flags.DEFINE_bool("check", False, "Only compare lists and lock; exit status 1 when they differ.")
 _SNAPSHOT = flags.DEFINE_string("snapshot", "", "What {snapshot} in a mirror's address stands for: YYYYMMDDTHHMMSSZ.")
@@ -129,7 +129,9 @@ def refresh(path: Path, specs: Sequence[SetSpec], suites: Sequence[Suite]) -> No
         locked_indexes.append(locked)
         indexes += verified
     with tempfile.TemporaryDirectory(prefix="lock-") as folder:
-        new = resolve_sets(_ARCHITECTURE.value, specs, locked_indexes, Resolver(Path(folder), loader.architecture, indexes))
+        new = resolve_sets(
+            _ARCHITECTURE.value, specs, locked_indexes, Resolver(Path(folder), loader.architecture, indexes)
+        )
     if old is not None and not _ALLOW_OLDER.value:
         check_not_older(old, new)
     changes = compare(old, new)

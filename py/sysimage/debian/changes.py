@@ -41,7 +41,7 @@ def compare(old: Lock | None, new: Lock) -> Changes:
 
 def format_bytes(count: int, sign: bool = False) -> str:
     """Bytes in decimal units, as Debian's tools say them: 950 B, 1.2 kB, 34.7 MB."""
-    prefix = "-" if count < 0 else "+" if sign else ""
+    prefix = "-" if count < 0 else "+" if sign and count else ""
     value = float(abs(count))
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000 or unit == "GB":
@@ -55,18 +55,21 @@ def _total(packages: Sequence[LockedPackage]) -> int:
 
 
 def _set_lines(changes: Changes) -> list[str]:
-    """How the requests of each set changed."""
-    before = {entry.name: entry for entry in changes.old.sets} if changes.old else {}
+    """Sets that came or went, and how the requests of the others changed; nothing for a first lock."""
+    if changes.old is None:
+        return []
+    before = {entry.name: entry for entry in changes.old.sets}
     after = {entry.name: entry for entry in changes.new.sets}
     lines = []
-    for name in [*before, *(name for name in after if name not in before)]:
-        old = set(before[name].requests) if name in before else set()
-        new = set(after[name].requests) if name in after else set()
-        if not before.get(name):
-            continue
-        words = [f"+{request}" for request in sorted(new - old)] + [f"-{request}" for request in sorted(old - new)]
-        if words or name not in after:
-            lines.append(f"  set {name}: {'dropped' if name not in after else 'asks ' + ' '.join(words)}")
+    for name in dict.fromkeys([*before, *after]):
+        if name not in after:
+            lines.append(f"  set {name}: dropped")
+        elif name not in before:
+            lines.append(f"  set {name}: new")
+        elif before[name].requests != after[name].requests:
+            old, new = set(before[name].requests), set(after[name].requests)
+            words = [f"+{request}" for request in sorted(new - old)] + [f"-{request}" for request in sorted(old - new)]
+            lines.append(f"  set {name}: asks {' '.join(words)}")
     return lines
 
 

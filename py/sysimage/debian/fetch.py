@@ -26,7 +26,8 @@ def fetch(url: str) -> bytes | None:
         UserError: the server cannot be reached or says something else.
     """
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+        # file: is meant: a folder can be a mirror
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:  # noqa: S310
             return bytes(response.read())
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):

@@ -2,9 +2,10 @@
 
 An archive has a name (`debian`, `debian-security`); addresses are never part of a
 lock or of this repository. `NAME_MIRROR` in the environment (`DEBIAN_MIRROR`,
-`DEBIAN_SECURITY_MIRROR`) holds one or more base addresses separated by blanks; `{snapshot}` in
-one stands for the lock's date as archive snapshots write it (20250820T143000Z). Without it, the machine's
-sources are read, one-line and deb822 (sources.list(5)). toolchains/debian/private/mirrors.bzl says the same in Starlark.
+`DEBIAN_SECURITY_MIRROR`) holds one or more base addresses separated by blanks; `{snapshot}`
+in one stands for the lock's date as archive snapshots write it (20250820T143000Z). Without the
+variable, the machine's sources are read, one-line and deb822 (sources.list(5)).
+toolchains/debian/private/mirrors.bzl says the same in Starlark.
 """
 
 import re
@@ -28,7 +29,7 @@ def variable_of(archive: str) -> str:
 
 
 def archive_of(uri: str) -> str:
-    """The archive that an apt source's address serves by its path (`.../debian`, `.../debian/20250101T000000Z`), or ''."""
+    """The archive that an apt source serves, by its address's path (`.../debian/`); '' for one without a path."""
     path = re.sub(r"^[a-z+]+:/*[^/]*", "", uri)
     parts = [part for part in path.split("/") if part and not _SNAPSHOT.fullmatch(part)]
     return parts[-1] if parts else ""
@@ -90,7 +91,8 @@ def find_mirrors(
         ]
     if not mirrors:
         raise UserError(
-            f"no mirror of the archive {archive!r} is known: {variable} is not set and {apt_folder} has no source of it",
+            f"no mirror of the archive {archive!r} is known: "
+            f"{variable} is not set and {apt_folder} has no source of it",
             hint=f"set {variable} to the address of a mirror",
         )
     if not snapshot and any(SNAPSHOT_PLACEHOLDER in mirror for mirror in mirrors):

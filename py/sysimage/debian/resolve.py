@@ -63,6 +63,13 @@ class Resolver:
                         self._providers[name].append(entry.name)
         self._lay_out(indexes)
         self._apt("update")
+        # apt passes over an index that its Release text does not name in all forms, without an error
+        seen = len(list((self._folder / "root/var/lib/apt/lists").glob("*_Packages*")))
+        if seen != len(indexes):
+            raise UserError(
+                f"apt took {seen} of {len(indexes)} indexes",
+                hint="does each Release file name the plain Packages too?",
+            )
 
     def _lay_out(self, indexes: Sequence[VerifiedIndex]) -> None:
         root = self._folder / "root"
@@ -153,7 +160,7 @@ class Resolver:
         """What `apt-get install` would add to a system that has `installed` (by name), sorted by name.
 
         Raises:
-            UserError: unknown names, dependencies that cannot be met, or only by removing or changing what is installed.
+            UserError: unknown names; dependencies that cannot be met, or only by changing what is installed.
         """
         self.check(requests)
         names = [request.name for request in requests]
