@@ -15,20 +15,15 @@
 #   init=PROGRAM                        left out: /sbin/init
 
 set -u
-set -f # words of the command line are never file patterns
 PATH=/bin:/sbin
 
 NAME=vroot
 WAIT_TENTHS=300
 BLOCK_SECTORS=8
 
-# To the kernel's log at level "error": it reaches every console, also with "quiet".
-say() {
-    echo "<3>initrd: $*" >/dev/kmsg
-}
-
+# Through the kernel's log a message reaches every console; at level "error" also with "quiet".
 fail() {
-    say "STOPPED: $*"
+    echo "<3>initrd: STOPPED: $*" >/dev/kmsg
     # The panic that follows must not overtake the message on a slow console.
     sleep 1
     exit 1
@@ -41,17 +36,18 @@ little_endian() {
 
 # Prints the hex digits of a GUID as a GPT stores it: its first three fields byte-swapped.
 stored_guid() {
-    echo "$1" | tr 'A-F' 'a-f' |
-        sed 's/^\(..\)\(..\)\(..\)\(..\)-\(..\)\(..\)-\(..\)\(..\)-\(....\)-\(............\)$/\4\3\2\1\6\5\8\7\9\10/; s/-//g' |
-        sed 's/0$//'
+    echo "$1" | tr A-F a-f |
+        sed 's/^\(..\)\(..\)\(..\)\(..\)-\(..\)\(..\)-\(..\)\(..\)-\(....-............\)$/\4\3\2\1\6\5\8\7\9/; s/-//g'
 }
 
 # Prints the names of all partitions with a GUID, one a line.
 partitions_with_guid() {
     wanted=$1
-    for disk in $(ls /sys/block); do
-        [ -b "/dev/$disk" ] && [ -e "/sys/block/$disk/device" ] || continue
-        sector=$(cat "/sys/block/$disk/queue/logical_block_size")
+    for folder in /sys/block/*; do
+        disk=${folder##*/}
+        [ -b "/dev/$disk" ] || continue
+        [ -e "$folder/device" ] || continue
+        sector=$(cat "$folder/queue/logical_block_size")
         header=$(dd if="/dev/$disk" bs="$sector" skip=1 count=1 2>/dev/null | xxd -p -l 92 | tr -d '\n')
         case $header in
         4546492050415254*) ;; # "EFI PART"
@@ -63,8 +59,8 @@ partitions_with_guid() {
         number=$(dd if="/dev/$disk" bs="$sector" skip=$((first)) count=$((count * size / sector)) 2>/dev/null |
             xxd -p -c $((size)) | grep -n "^.\{32\}$wanted" | cut -d : -f 1)
         [ -n "$number" ] || continue
-        for name in $(ls "/sys/block/$disk"); do
-            [ "$(cat "/sys/block/$disk/$name/partition" 2>/dev/null)" = "$number" ] && echo "$name"
+        for partition in "$folder/$disk"*; do
+            [ "$(cat "$partition/partition")" = "$number" ] && echo "${partition##*/}"
         done
     done
 }
@@ -77,7 +73,7 @@ find_root() {
         names=$(partitions_with_guid "$guid")
         case $names in
         '') ;;
-        *[[:space:]]*) fail "several partitions carry $root:" $names ;;
+        *[[:space:]]*) fail "several partitions carry $root: $(echo "$names" | tr '\n' ' ')" ;;
         *) device=/dev/$names ;;
         esac
         ;;
@@ -96,8 +92,10 @@ while read -r module; do
     insmod "/modules/$module" || fail "kernel module $module cannot be loaded"
 done </modules/order
 
-root= root_hash= data_blocks= hash_start= salt= type=ext4 init=/sbin/init
-for word in $(cat /proc/cmdline); do
+root='' root_hash='' data_blocks='' hash_start='' salt='' type=ext4 init=/sbin/init
+read -r command_line </proc/cmdline
+set -f # its words are not file patterns
+for word in $command_line; do
     case $word in
     root=*) root=${word#root=} ;;
     root_hash=*) root_hash=${word#root_hash=} ;;
@@ -108,6 +106,7 @@ for word in $(cat /proc/cmdline); do
     init=*) init=${word#init=} ;;
     esac
 done
+set +f
 
 [ -n "$root" ] || fail "the kernel command line has no root="
 [ -n "$root_hash" ] || fail "the kernel command line has no root_hash=, and nothing is started that cannot be verified"
@@ -144,7 +143,7 @@ dmsetup create --readonly --noudevsync --noudevrules --table "$table" "$NAME" ||
 mount -t "$type" -o ro "/dev/mapper/$NAME" /sysroot || fail "/dev/mapper/$NAME cannot be mounted as $type"
 [ -x "/sysroot$init" ] || [ -L "/sysroot$init" ] || fail "the root filesystem has no $init"
 
-say "root is $device, verified against root_hash=$root_hash"
+echo "<5>initrd: root is $device, verified against root_hash=$root_hash" >/dev/kmsg
 for folder in dev proc sys; do
     mount --move "/$folder" "/sysroot/$folder" || fail "the root filesystem has no /$folder"
 done
