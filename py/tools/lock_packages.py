@@ -11,6 +11,7 @@ Relative paths are relative to the source tree when Bazel runs this.
 
 import datetime
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,7 @@ _ARCHITECTURE = flags.DEFINE_string("architecture", "amd64", "Debian's name of t
 _KEYRING = flags.DEFINE_multi_string("keyring", [], "OpenPGP keyring; default: the machine's of Debian's archive.")
 _CACHE = flags.DEFINE_string("cache", None, "Folder that keeps .debs by hash; default: in the user's cache.")
 _CHECK = flags.DEFINE_bool("check", False, "Only compare lists and lock; exit status 1 when they differ.")
+_CHECKED_OUT = flags.DEFINE_string("checked_out", None, "With --check: an empty file to write when they agree.")
 _SNAPSHOT = flags.DEFINE_string("snapshot", "", "What {snapshot} in a mirror's address stands for: YYYYMMDDTHHMMSSZ.")
 _ALLOW_EXPIRED = flags.DEFINE_bool("allow_expired", False, "Accept an index past its Valid-Until (archive snapshots).")
 _ALLOW_OLDER = flags.DEFINE_bool("allow_older", False, "Accept an index older than the lock's.")
@@ -158,8 +160,10 @@ def main(argv: Sequence[str]) -> int | None:
         try:
             check(read_lock(path), specs)
         except UserError as error:
-            print(f"{path.name} is not up to date: {error}")
+            print(f"{path.name} is not up to date: {error}", file=sys.stderr)
             return 1
+        if _CHECKED_OUT.value:
+            write_text(_CHECKED_OUT.value, "")
         return 0
     if not specs or not _SUITE.value:
         raise UserError("give at least one --set and one --suite")

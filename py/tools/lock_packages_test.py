@@ -68,22 +68,23 @@ def test_refresh(tree: Path) -> None:
 
 def test_check(tree: Path) -> None:
     run(tree)
-    good = run(tree, "--check")
+    good = run(tree, "--check", f"--checked_out={tree}/checked")
     assert (good.returncode, good.stdout, good.stderr) == (0, "", "")
+    assert (tree / "checked").read_bytes() == b""
     (tree / "packages.more").write_text("server  # serves\nspell  # spells\n")
     lists = run(tree, "--check")
-    assert (lists.returncode, lists.stdout) == (
+    assert (lists.returncode, lists.stderr) == (
         1,
         "lock.json is not up to date: packages.more:2: spell is in the list but not in the lock "
         "(hint: refresh the lock)\n",
     )
     sets = run(tree, "--check", sets=SETS[:1])
-    assert (sets.returncode, sets.stdout) == (
+    assert (sets.returncode, sets.stderr) == (
         1,
         "lock.json is not up to date: the lock has a set 'more' that is not asked for (hint: refresh the lock)\n",
     )
     base = run(tree, "--check", sets=("--set=system=@minimal", "--set=more=packages.more"))
-    assert (base.returncode, base.stdout) == (
+    assert (base.returncode, base.stderr) == (
         1,
         "lock.json is not up to date: set 'more' has another base in the lock (hint: refresh the lock)\n",
     )

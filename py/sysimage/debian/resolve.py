@@ -20,6 +20,9 @@ from sysimage.errors import UserError
 _INST = re.compile(r"^Inst (\S+) (\[\S+\] )?\((\S+) .*\[(\w+)\]\)")
 _REMV = re.compile(r"^Remv (\S+)")
 
+# The folder of an apt that was started in it. apt names files after whole addresses, and a name has at most 255 bytes.
+_HERE = "/proc/self/cwd"
+
 
 @dataclass(frozen=True, slots=True)
 class VerifiedIndex:
@@ -83,7 +86,7 @@ class Resolver:
             (suite / "Release").write_text(index.release, encoding="utf-8")
             (place / index.packages_name).write_bytes(index.packages)
             # trusted: the signature was checked by whoever made the VerifiedIndex, and apt still checks the hashes
-            address = f"file:{self._folder}/archives/{index.archive}"
+            address = f"file:{_HERE}/archives/{index.archive}"
             lines.append(f"deb [trusted=yes] {address} {index.suite} {index.component}\n")
         (root / "etc/apt/sources.list").write_text("".join(dict.fromkeys(lines)), encoding="utf-8")
         self._write_status(())
@@ -120,7 +123,9 @@ class Resolver:
             "LC_ALL": "C.UTF-8",
             "TMPDIR": str(self._folder),
         }
-        done = subprocess.run(["apt-get", *arguments], env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["apt-get", *arguments], cwd=self._folder, env=environment, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             lines = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
             telling = [line for line in lines if re.match(r"(E:|\S+ : (Depends|PreDepends|Conflicts|Breaks))", line)]
