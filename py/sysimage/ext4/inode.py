@@ -62,12 +62,6 @@ def encode_time(nanoseconds: int) -> InodeTime:
     return InodeTime(low, (seconds - signed >> 32) & 3 | rest << 2)
 
 
-def decode_time(low: int, extra: int) -> int:
-    """The reverse: nanoseconds since 1970."""
-    signed = (low ^ _SIGN) - _SIGN
-    return (signed + ((extra & 3) << 32)) * NANOSECONDS + (extra >> 2)
-
-
 def special_block(node: Node) -> bytes:
     """i_block of what has no extents: a short target, a device number (old form if it fits, else new), nothing."""
     if node.type is NodeType.SYMLINK:
@@ -79,14 +73,6 @@ def special_block(node: Node) -> bytes:
         new = minor & 0xFF | major << 8 | (minor & ~0xFF) << 12
         return (bytes(4) + new.to_bytes(4, "little")).ljust(60, b"\0")
     return bytes(60)
-
-
-def decode_device(block: bytes) -> tuple[int, int]:
-    """(major, minor) out of i_block."""
-    old, new = int.from_bytes(block[0:4], "little"), int.from_bytes(block[4:8], "little")
-    if old:
-        return old >> 8 & 0xFF, old & 0xFF
-    return new >> 8 & 0xFFF, new & 0xFF | new >> 12 & 0xFFF00
 
 
 def pack(node: Node, links: int, size: int, blocks: int, flags: int, block: bytes, xattr_block: int, per_block: int) -> bytes:

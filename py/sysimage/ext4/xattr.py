@@ -31,7 +31,6 @@ _ACL_LINUX = struct.Struct("<HHI")  # tag, permissions, id
 _ACL_SHORT = struct.Struct("<HH")
 _ACL_WITH_ID = (0x02, 0x08)  # ACL_USER, ACL_GROUP
 _ACL_WITHOUT_ID = (0x01, 0x04, 0x10, 0x20)  # ACL_USER_OBJ, ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER
-_ACL_NO_ID = 0xFFFFFFFF
 _MAGIC = struct.Struct("<I")
 _TERMINATOR = 4  # bytes of zero behind the last entry
 _WORDS = 0xFFFFFFFF
@@ -132,12 +131,10 @@ def _padded(size: int) -> int:
     return size + 3 & ~3
 
 
-def entry_hash(name: bytes, value: bytes, signed: bool = False) -> int:
-    """e_hash (ext4_xattr_hash_entry). Kernels before 6.3 took the name's bytes as signed on some machines."""
+def entry_hash(name: bytes, value: bytes) -> int:
+    """e_hash (ext4_xattr_hash_entry)."""
     result = 0
     for byte in name:
-        if signed and byte > 127:
-            byte -= 256
         result = (result << 5 ^ result >> 27 ^ byte) & _WORDS
     padded = value.ljust(_padded(len(value)), b"\0")
     for word in struct.unpack(f"<{len(padded) // 4}I", padded):
@@ -208,31 +205,4 @@ def acl_to_disk(value: bytes, what: str) -> bytes:
         parts.append(
             _ACL_LINUX.pack(tag, permissions, number) if with_id else _ACL_SHORT.pack(tag, permissions)
         )
-    return b"".join(parts)
-
-
-def acl_from_disk(value: bytes) -> bytes:
-    """The reverse of `acl_to_disk`.
-
-    Raises:
-        UserError: it is no ACL.
-    """
-    bad = UserError(f"an access control list is damaged: {value[:16].hex()} ({len(value)} bytes)")
-    if len(value) < 4 or _MAGIC.unpack_from(value)[0] != _ACL_VERSION_DISK:
-        raise bad
-    parts = [_MAGIC.pack(_ACL_VERSION_LINUX)]
-    position = 4
-    while position < len(value):
-        if len(value) - position < _ACL_SHORT.size:
-            raise bad
-        tag, permissions = _ACL_SHORT.unpack_from(value, position)
-        number = _ACL_NO_ID
-        if tag in _ACL_WITH_ID and len(value) - position >= _ACL_LINUX.size:
-            number = _ACL_LINUX.unpack_from(value, position)[2]
-            position += _ACL_LINUX.size
-        elif tag in _ACL_WITHOUT_ID:
-            position += _ACL_SHORT.size
-        else:
-            raise bad
-        parts.append(_ACL_LINUX.pack(tag, permissions, number))
     return b"".join(parts)
