@@ -7,12 +7,13 @@ from absl import flags
 from sysimage import extents, fat
 from sysimage import tree as trees
 from sysimage.errors import UserError
+from sysimage.tree import Tree
 from tools.main import run
 
-_TREE = flags.DEFINE_string("tree", None, "Tree file of what goes in.", required=True)
+_TREE = flags.DEFINE_string("tree", None, "Tree file of what goes in; left out: nothing.")
 _SIZE = flags.DEFINE_integer("size", None, "Size in bytes; left out: as small as the content allows.")
 _RESERVE = flags.DEFINE_integer("reserve", 0, "Bytes to keep free if there is no --size.", lower_bound=0)
-_TYPE = flags.DEFINE_enum("type", "", ["", "FAT16", "FAT32"], "Left out: FAT32 from 512 MiB on, else FAT16.")
+_FAT_BITS = flags.DEFINE_enum("fat_bits", "0", ["0", "16", "32"], "0: FAT32 from 512 MiB on, else FAT16.")
 _CLUSTER_SIZE = flags.DEFINE_integer("cluster_size", None, "Bytes in a cluster; left out: follows from type and size.")
 _LABEL = flags.DEFINE_string("label", "", "Volume label.")
 _VOLUME_ID = flags.DEFINE_string("volume_id", None, "Serial number: eight hex digits, a dash allowed.", required=True)
@@ -40,14 +41,14 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"unexpected argument {argv[1]!r}")
     options = fat.Options(
         size=_SIZE.value,
-        type=fat.FatType[_TYPE.value] if _TYPE.value else None,
+        type=fat.FatType(int(_FAT_BITS.value)) if _FAT_BITS.value != "0" else None,
         cluster_size=_CLUSTER_SIZE.value,
         label=_LABEL.value,
         volume_id=parse_volume_id(_VOLUME_ID.value),
         hidden_sectors=_HIDDEN_SECTORS.value,
         reserve=_RESERVE.value,
     )
-    image = fat.plan(trees.load(_TREE.value), options)
+    image = fat.plan(trees.load(_TREE.value) if _TREE.value else Tree(), options)
     extents.save(image, _MAP_OUT.value, _LITERALS_OUT.value, _LITERALS_KEY.value)
 
 
