@@ -1,0 +1,252 @@
+"""QEMU out of an unpacked tool folder: the command line, the process, its sockets.
+
+Software emulation unless KVM is really usable. The serial console and the control
+protocol (QMP) go over sockets that are handed down already connected, so no path can
+be too long and no port be taken.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sysimage import locked_tool
+from sysimage.errors import UserError
+from sysimage.vm.console import Console, ConsoleError
+
+PROGRAM = "qemu-system-x86_64"
+FIRMWARE_CODE = "usr/share/OVMF/OVMF_CODE_4M.fd"
+FIRMWARE_VARIABLES = "usr/share/OVMF/OVMF_VARS_4M.fd"
+DATA_FOLDERS = ("usr/share/qemu", "usr/share/seabios")
+
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A raw disk image as a virtio disk.
+
+    Writes go to a throw-away overlay unless `writable`; read_only lets the guest not even try.
+    """
+
+    path: Path
+    writable: bool = False
+    read_only: bool = False
+    serial: str = ""
+
+    def arguments(self, number: int) -> list[str]:
+        mode = "readonly=on" if self.read_only else f"snapshot={'off' if self.writable else 'on'}"
+        cache = "cache=unsafe,discard=unmap"  # nothing here must survive a power cut of the host
+        device = f"virtio-blk-pci,drive=disk{number}"
+        return [
+            *("-drive", f"if=none,id=disk{number},format=raw,{cache},{mode},file={_escape(self.path)}"),
+            *("-device", device + (f",serial={self.serial}" if self.serial else "")),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A virtio serial port by name; what the guest writes to it goes to a file."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the machine is made of.
+
+    With `kernel` it starts the kernel directly (no boot loader, firmware qboot), else UEFI from the
+    first disk that can. memory is in MiB. forward: pairs of TCP ports (host, guest); any pair gives
+    the guest a network card.
+    """
+
+    disks: Sequence[Disk] = ()
+    kernel: Path | None = None
+    initrd: Path | None = None
+    command_line: str = ""
+    memory: int = 1024
+    cpus: int = 2
+    forward: Sequence[tuple[int, int]] = ()
+    ports: Sequence[Port] = ()
+    restart: bool = False  # whether a reboot of the guest restarts it; else it ends the machine
+    extra: Sequence[str] = field(default=())
+
+
+def kvm_usable() -> bool:
+    """Whether KVM runs ordinary guests here.
+
+    The device alone says nothing: a paravirtual back end opens, and hangs Debian's kernels.
+    A processor that shows its virtualization extension can do it.
+    """
+    if platform.machine() != "x86_64" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return not {"vmx", "svm"}.isdisjoint(flags.split())
+
+
+def _escape(path: Path) -> str:
+    """A path as the value of a QEMU option: commas are doubled."""
+    return str(path).replace(",", ",,")
+
+
+def _accelerator() -> list[str]:
+    if kvm_usable():
+        return ["-accel", "kvm", "-cpu", "host"]
+    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+
+
+def arguments(machine: Machine, tool: Path, variables: Path | None) -> list[str]:
+    """QEMU's arguments for a machine, but for the console and QMP.
+
+    Args:
+        machine: the machine.
+        tool: the unpacked tool folder.
+        variables: the machine's own copy of the firmware's variables; None: no UEFI.
+    """
+    words = ["-machine", "q35", *_accelerator(), "-smp", str(machine.cpus), "-m", str(machine.memory)]
+    words += ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]
+    for folder in DATA_FOLDERS:
+        words += ["-L", str(tool / folder)]
+    if not machine.restart:
+        words.append("-no-reboot")
+    if machine.kernel is not None:
+        words += ["-bios", "qboot.rom", "-kernel", str(machine.kernel), "-append", machine.command_line]
+        if machine.initrd is not None:
+            words += ["-initrd", str(machine.initrd)]
+    if variables is not None:
+        code = tool / FIRMWARE_CODE
+        words += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(code)}"]
+        words += ["-drive", f"if=pflash,unit=1,format=raw,file={_escape(variables)}"]
+    for number, disk in enumerate(machine.disks):
+        words += disk.arguments(number)
+    # Entropy for the guest: without it, services wait for the kernel to gather its own.
+    words += ["-device", "virtio-rng-pci"]
+    if machine.forward:
+        rules = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in machine.forward)
+        words += ["-netdev", "user,id=net" + rules, "-device", "virtio-net-pci,netdev=net,romfile="]
+    if machine.ports:
+        words += ["-device", "virtio-serial-pci"]
+    for number, port in enumerate(machine.ports):
+        words += ["-chardev", f"file,id=port{number},path={_escape(port.path)}"]
+        words += ["-device", f"virtserialport,chardev=port{number},name={port.name}"]
+    return [*words, *machine.extra]
+
+
+class VirtualMachine:
+    """A running machine; leaving the `with` block ends it.
+
+    Args:
+        machine: what it is made of.
+        tool: the unpacked tool folder (QEMU, firmware).
+        scratch: a folder for its files: firmware variables, overlays.
+        log: where the console's output goes as well; None: nowhere.
+
+    Raises:
+        UserError: QEMU cannot be started.
+    """
+
+    def __init__(self, machine: Machine, tool: Path | str, scratch: Path | str, log: Path | None = None) -> None:
+        self._tool = Path(tool).absolute()
+        self._scratch = Path(scratch).absolute()
+        variables = None
+        if machine.kernel is None:
+            variables = self._scratch / "firmware-variables.fd"
+            shutil.copyfile(self._tool / FIRMWARE_VARIABLES, variables)
+        ours, theirs = socket.socketpair()
+        control, their_control = socket.socketpair()
+        words = arguments(machine, self._tool, variables)
+        words += ["-chardev", f"socket,id=console,fd={theirs.fileno()}", "-serial", "chardev:console"]
+        words += ["-chardev", f"socket,id=control,fd={their_control.fileno()}", "-qmp", "chardev:control"]
+        self._errors = open(self._scratch / "qemu.stderr", "w+b")
+        with theirs, their_control:
+            self.process = subprocess.Popen(
+                locked_tool.command(self._tool, PROGRAM, words),
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                pass_fds=[theirs.fileno(), their_control.fileno()],
+                env={**locked_tool.ENVIRONMENT, "TMPDIR": str(self._scratch)},  # overlays go there
+            )
+        self.console = Console(ours, log)
+        self._control = control
+        self._replies = control.makefile("rb")
+        try:
+            self._greet()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _greet(self) -> None:
+        if not self._replies.readline():
+            self.process.wait()
+            self._errors.seek(0)
+            said = self._errors.read().decode("utf-8", "replace").strip()
+            raise UserError(f"QEMU did not start: {said or 'it said nothing'}")
+        self.control("qmp_capabilities")
+
+    def control(self, command: str, **parameters: Any) -> Any:
+        """Sends a QMP command, and returns what it answers.
+
+        Raises:
+            ConsoleError: QEMU refuses it, or is gone.
+        """
+        message = {"execute": command, "arguments": parameters}
+        try:
+            self._control.sendall(json.dumps(message).encode() + b"\n")
+            for reply in self._read_replies():
+                if "return" in reply:
+                    return reply["return"]
+                if "error" in reply:
+                    raise ConsoleError(f"QEMU refuses {command}: {reply['error'].get('desc')}")
+        except OSError as error:
+            raise ConsoleError(f"QEMU does not take {command}: {error.strerror}") from error
+        raise ConsoleError(f"QEMU was gone before it answered {command}")
+
+    def _read_replies(self) -> Iterator[dict[str, Any]]:
+        for line in self._replies:
+            yield json.loads(line)
+
+    def wait(self, timeout: float) -> None:
+        """Waits until the machine ends by itself (the guest powers off).
+
+        Raises:
+            ConsoleError: it does not.
+        """
+        self.console.wait_closed(timeout)
+        self.process.wait(timeout=_STOP_SECONDS)
+
+    def close(self) -> None:
+        """Ends the machine at once, as pulling its plug would."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ConsoleError):
+                self.control("quit")
+            try:
+                self.process.wait(timeout=_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._replies.close()
+        self._control.close()
+        self.console.close()
+        self._errors.close()
