@@ -27,7 +27,7 @@ def fetch(url: str) -> bytes | None:
     """
     try:
         # file: is meant: a folder can be a mirror
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
             return bytes(response.read())
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):

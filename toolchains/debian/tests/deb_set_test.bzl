@@ -1,0 +1,85 @@
+"""Tests of deb_set, of what it refuses, and of DebSetInfo."""
+
+load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
+load("//toolchains/debian:defs.bzl", "DebSetInfo", "deb_set")
+load("//toolchains/debian/private:deb_set.bzl", "deb_package")
+load("//toolchains/debian/private:lock.bzl", "closure", "decode_lock")
+
+def _contents_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    info = analysistest.target_under_test(env)[DebSetInfo]
+    asserts.equals(env, ctx.attr.names, info.names)
+    asserts.equals(env, [name + ".deb" for name in ctx.attr.names], [deb.basename for deb in info.debs])
+    asserts.equals(env, ctx.attr.essential, info.essential)
+    return analysistest.end(env)
+
+_contents_test = analysistest.make(_contents_test_impl, attrs = {
+    "essential": attr.string_list(),
+    "names": attr.string_list(),
+})
+
+def _failure_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    asserts.expect_failure(env, ctx.attr.message)
+    return analysistest.end(env)
+
+_failure_test = analysistest.make(_failure_test_impl, expect_failure = True, attrs = {"message": attr.string()})
+
+def _calls_impl(ctx):
+    """Calls a function that must fail, as a target so that a test can look at it."""
+    if ctx.attr.call == "decode":
+        decode_lock(ctx.attr.argument, "x.json")
+    elif ctx.attr.call == "closure":
+        closure(decode_lock("{\"version\": 1, \"sets\": [{\"name\": \"aa\", \"base\": \"\"}], \"packages\": []}", "x"), ctx.attr.argument)
+    elif ctx.attr.call == "unsorted":
+        DebSetInfo(debs = ctx.files.debs, names = ["two", "one"])
+    elif ctx.attr.call == "count":
+        DebSetInfo(debs = ctx.files.debs, names = ["one"])
+    return []
+
+_calls = rule(implementation = _calls_impl, attrs = {
+    "argument": attr.string(),
+    "call": attr.string(),
+    "debs": attr.label_list(allow_files = True),
+})
+
+def deb_set_test_suite(name):
+    """All tests of this file.
+
+    Args:
+        name: name of the suite.
+    """
+    tests = []
+    for package in ["one", "two", "three"]:
+        deb_package(name = package, deb = package + ".deb", tags = ["manual"])
+
+    deb_set(name = "pair", packages = [":two", ":one"], essential = ["one"], tags = ["manual"])
+    deb_set(name = "trio", packages = [":pair", ":three", ":two"], tags = ["manual"])
+    for target, names, essential in [
+        ("one", ["one"], []),
+        ("pair", ["one", "two"], ["one"]),
+        ("trio", ["one", "three", "two"], []),
+    ]:
+        tests.append("{}_{}_test".format(name, target))
+        _contents_test(name = tests[-1], target_under_test = ":" + target, names = names, essential = essential, size = "small")
+
+    deb_set(name = "twice", packages = [":one", "//toolchains/debian/tests/other:one"], tags = ["manual"])
+    deb_set(name = "lacks_essential", packages = [":one"], essential = ["four"], tags = ["manual"])
+    _calls(name = "other_version", call = "decode", argument = "{\"version\": 2}", tags = ["manual"])
+    _calls(name = "not_json", call = "decode", argument = "{", tags = ["manual"])
+    _calls(name = "no_set", call = "closure", argument = "bb", tags = ["manual"])
+    _calls(name = "unsorted", call = "unsorted", debs = ["one.deb", "two.deb"], tags = ["manual"])
+    _calls(name = "count", call = "count", debs = ["one.deb", "two.deb"], tags = ["manual"])
+    for target, message in {
+        "count": "DebSetInfo: 2 debs but 1 names",
+        "lacks_essential": "deb_set: essential package four is not among the packages",
+        "no_set": "the lock has no set \"bb\"; it has aa",
+        "not_json": "x.json: not a package lock of version 1 (hint: refresh the lock)",
+        "other_version": "x.json: not a package lock of version 1 (hint: refresh the lock)",
+        "twice": "deb_set: package one is there twice: toolchains/debian/tests/one.deb and toolchains/debian/tests/other/one.deb " +
+                 "(hint: take the packages of one lock)",
+        "unsorted": "DebSetInfo: names must be sorted and unique; got two before one",
+    }.items():
+        tests.append("{}_{}_test".format(name, target))
+        _failure_test(name = tests[-1], target_under_test = ":" + target, message = message, size = "small")
+    native.test_suite(name = name, tests = tests)
