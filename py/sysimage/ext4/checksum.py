@@ -93,7 +93,7 @@ def _shifted(state: list[int], count: int) -> list[int]:
 
 @cache
 def _column_tables() -> tuple[Planes, ...]:
-    """For n below _STRIDE: what a byte contributes when n more bytes follow it, split into the four bytes of a checksum."""
+    """For n below _STRIDE: what a byte contributes when n more follow, split into the four bytes of a checksum."""
     packed = b"".join(value.to_bytes(4, "little") for value in _TABLE)
     first: Planes = (packed[0::4], packed[1::4], packed[2::4], packed[3::4])
     tables = [first]

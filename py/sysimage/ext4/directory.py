@@ -5,10 +5,11 @@ unsigned bytes.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sysimage.errors import UserError
+from sysimage.ext4.checksum import crc32c
 from sysimage.ext4.layout import (
     DIRENT,
     DIRENT_HEADER,
@@ -194,19 +195,16 @@ def _index_block(head: bytes, places: Sequence[tuple[int, int]], limit: int, blo
     return b"".join(parts).ljust(block_size, b"\0")
 
 
-def seal_index(block: bytes, used: int, crc: Callable[[bytes], int]) -> bytes:
+def seal_index(block: bytes, used: int, seed: int) -> bytes:
     """An index block with its checksum: over the entries in use, then the tail with a checksum of 0 (ext4_dx_csum).
 
     Args:
         block: as `build` made it.
         used: bytes up to the end of the last entry.
-        crc: crc32c that continues from the directory's seed.
+        seed: crc32c of the file system's UUID, the directory's inode number and generation.
     """
-    value = crc(block[:used] + bytes(DX_TAIL))
-    limit = DX_COUNT_LIMIT.unpack_from(block, DX_ROOT_ENTRIES if _is_root(block) else DX_NODE_ENTRIES)[0]
-    tail = (DX_ROOT_ENTRIES if _is_root(block) else DX_NODE_ENTRIES) + limit * DX_ENTRY
+    value = crc32c(block[:used] + bytes(DX_TAIL), seed)
+    is_root = DIRENT.unpack_from(block)[0] != 0
+    entries = DX_ROOT_ENTRIES if is_root else DX_NODE_ENTRIES
+    tail = entries + DX_COUNT_LIMIT.unpack_from(block, entries)[0] * DX_ENTRY
     return block[: tail + 4] + value.to_bytes(4, "little") + block[tail + 8 :]
-
-
-def _is_root(block: bytes) -> bool:
-    return bool(DIRENT.unpack_from(block)[0])

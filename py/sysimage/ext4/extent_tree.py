@@ -42,7 +42,7 @@ def covered_blocks(content: ExtentMap, block_size: int, path: str) -> list[tuple
     first = last = 0
     for extent in content.extents:
         start, end = extent.offset // block_size, -(-extent.end // block_size)
-        if start > last or not stretches and first == last:
+        if start > last or (not stretches and first == last):
             if last > first:
                 stretches.append((first, last - first))
             first = start
@@ -98,7 +98,10 @@ def build(extents: Sequence[Run], numbers: Sequence[int], block_size: int) -> tu
     Returns:
         i_block, and the nodes for `numbers` without their checksums.
     """
-    rows = [(run.logical, EXTENT.pack(run.logical, run.length, run.physical >> 32, run.physical & 0xFFFFFFFF)) for run in extents]
+    rows = [
+        (run.logical, EXTENT.pack(run.logical, run.length, run.physical >> 32, run.physical & 0xFFFFFFFF))
+        for run in extents
+    ]
     blocks: list[bytes] = []
     depth, limit = 0, entries_per_block(block_size)
     while len(rows) > EXTENT_ROOT_ENTRIES:

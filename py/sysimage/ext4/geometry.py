@@ -44,18 +44,22 @@ class Geometry:
 
     @property
     def first_data_block(self) -> int:
+        """The block of the superblock: with small blocks the boot sector has one of its own."""
         return 1 if self.block_size == 1024 else 0
 
     @property
     def groups(self) -> int:
+        """How many groups; the last may be shorter."""
         return -(-(self.blocks - self.first_data_block) // self.blocks_per_group)
 
     @property
     def inodes(self) -> int:
+        """How many inodes, in use or not."""
         return self.inodes_per_group * self.groups
 
     @property
     def descriptor_blocks(self) -> int:
+        """Blocks of one copy of the group descriptors."""
         return -(-self.groups * GROUP_DESCRIPTOR_SIZE // self.block_size)
 
     @property

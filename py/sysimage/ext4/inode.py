@@ -75,7 +75,9 @@ def special_block(node: Node) -> bytes:
     return bytes(60)
 
 
-def pack(node: Node, links: int, size: int, blocks: int, flags: int, block: bytes, xattr_block: int, per_block: int) -> bytes:
+def pack(
+    node: Node, links: int, size: int, blocks: int, flags: int, block: bytes, xattr_block: int, per_block: int
+) -> bytes:
     """The fields of an inode, its checksum still zero.
 
     Args:

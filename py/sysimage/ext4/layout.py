@@ -234,8 +234,10 @@ class Superblock(NamedTuple):
 
 
 class GroupDescriptor(NamedTuple):
-    """One block group, as it lies in the table behind the superblock: 64 bytes with 64bit, else the first 32
-    (group_descr.rst). Places are in blocks."""
+    """One block group, in the table behind the superblock (group_descr.rst); places are in blocks.
+
+    It has 64 bytes with the feature 64bit, else only the first 32.
+    """
 
     bg_block_bitmap_lo: U32 = 0
     bg_inode_bitmap_lo: U32 = 0

@@ -27,6 +27,7 @@ from sysimage.ext4.layout import (
     JOURNAL_INODE,
     JOURNAL_SUPERBLOCK,
     SUPERBLOCK_OFFSET,
+    XATTR_REFERENCES_MAX,
     JournalSuperblock,
 )
 from sysimage.ext4.members import Member, gather
@@ -59,7 +60,7 @@ def _content_blocks(members: Iterable[Member], block_size: int) -> int:
             total += extent_tree.tree_blocks(extent_tree.entries_needed(member.stretches), block_size)
         if member.xattrs.block:
             attribute_blocks[member.xattrs.block] = attribute_blocks.get(member.xattrs.block, 0) + 1
-    return total + sum(-(-count // xattr.XATTR_REFERENCES_MAX) for count in attribute_blocks.values())
+    return total + sum(-(-count // XATTR_REFERENCES_MAX) for count in attribute_blocks.values())
 
 
 class _Writer:
@@ -135,8 +136,7 @@ class _Writer:
             if used is None:
                 self.leaves.append((member.number, number, block))
             else:
-                prefix = crc32c(_inode_prefix(member.number), self.seed)
-                self.blocks[number] = seal_index(block, used, lambda data, start=prefix: crc32c(data, start))
+                self.blocks[number] = seal_index(block, used, crc32c(_inode_prefix(member.number), self.seed))
 
     def _map_content(self, content: ExtentMap, runs: Sequence[Run]) -> None:
         size = self.block_size
@@ -189,16 +189,14 @@ class _Writer:
                 places.append(0)
                 continue
             place = current.get(block, 0)
-            if not place or references[place] == xattr.XATTR_REFERENCES_MAX:
+            if not place or references[place] == XATTR_REFERENCES_MAX:
                 place = self.allocator.take(1)[0][0]
                 current[block], references[place], content[place] = place, 0, block
             references[place] += 1
             places.append(place)
         numbers = list(content)
         finished = [xattr.finish_block(content[number], references[number]) for number in numbers]
-        data = b"".join(
-            number.to_bytes(8, "little") + block for number, block in zip(numbers, finished, strict=True)
-        )
+        data = b"".join(number.to_bytes(8, "little") + block for number, block in zip(numbers, finished, strict=True))
         sums = crc32c_rows(data, 8 + self.block_size, self.seed)
         for number, block, value in zip(numbers, finished, sums, strict=True):
             self.blocks[number] = xattr.seal_block(block, value)

@@ -83,7 +83,7 @@ def entries(block: bytes, number: int) -> Iterator[tuple[bytes, int]]:
         if left < DIRENT_HEADER:
             raise damaged(f"directory inode {number}: an entry runs over the end of its block")
         inode, length, name_length, _ = DIRENT.unpack_from(block, position)
-        if length < DIRENT_HEADER or length % 4 or length > left or inode and name_length + DIRENT_HEADER > length:
+        if length < DIRENT_HEADER or length % 4 or length > left or (inode and name_length + DIRENT_HEADER > length):
             raise damaged(f"directory inode {number}: an entry of {length} bytes for a name of {name_length}")
         if inode:
             if not name_length:

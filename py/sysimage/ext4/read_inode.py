@@ -142,7 +142,7 @@ def extent_nodes(volume: Volume, inode: RawInode) -> Iterator[tuple[int, bytes, 
                 place = low | high << 32
                 node = volume.block(place, f"a node of the extent tree of inode {inode.number}")
                 below.append((place, node, header.eh_depth - 1, logical))
-                if logical < position or len(below) > 1 and logical <= below[-2][3]:
+                if logical < position or (len(below) > 1 and logical <= below[-2][3]):
                     raise damaged(f"inode {inode.number}: extents out of order at block {logical}")
             else:
                 stretch = _stretch(row)
@@ -162,9 +162,11 @@ def _node(inode: RawInode, data: bytes, depth: int, number: int) -> tuple[Extent
         raise damaged(f"{what}: magic {header.eh_magic:#06x}")
     if header.eh_depth > EXTENT_MAX_DEPTH or depth not in (-1, header.eh_depth):
         raise damaged(f"{what}: depth {header.eh_depth}")
-    if header.eh_entries > min(header.eh_max, len(data) // EXTENT_SIZE - 1) or number and not header.eh_entries:
+    if header.eh_entries > min(header.eh_max, len(data) // EXTENT_SIZE - 1) or (number and not header.eh_entries):
         raise damaged(f"{what}: {header.eh_entries} entries")
-    return header, [data[at : at + EXTENT_SIZE] for at in range(EXTENT_SIZE, EXTENT_SIZE * (1 + header.eh_entries), EXTENT_SIZE)]
+    return header, [
+        data[at : at + EXTENT_SIZE] for at in range(EXTENT_SIZE, EXTENT_SIZE * (1 + header.eh_entries), EXTENT_SIZE)
+    ]
 
 
 def _stretch(row: bytes) -> Stretch:

@@ -128,7 +128,7 @@ def _unescaped(pattern: str) -> str:
 
 
 def _stem(pattern: str) -> str:
-    """The directories that every path matched by the pattern begins with: "/usr/lib" for "/usr/lib/.*\\.so"."""
+    """The directories that every path matched by the pattern begins with: `/usr/lib` for `/usr/lib/lib.*`."""
     text = re.split(r"[.^$?*+|\[({\\]", pattern, maxsplit=1)[0]
     if pattern[len(text) : len(text) + 1] in ("?", "*", "{"):
         text = text[:-1]  # the last character need not be there

@@ -7,7 +7,6 @@ posix_acl_xattr.h in the tree.
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sysimage.errors import UserError
 from sysimage.ext4.layout import (
@@ -36,7 +35,8 @@ _TERMINATOR = 4  # bytes of zero behind the last entry
 _WORDS = 0xFFFFFFFF
 
 
-class Attribute(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Attribute:
     """One attribute as it lies on disk."""
 
     index: int
@@ -50,13 +50,9 @@ class Attribute(NamedTuple):
         return self.index, len(self.name), self.name
 
     @property
-    def entry_size(self) -> int:
-        return XATTR_ENTRY + _padded(len(self.name))
-
-    @property
     def size(self) -> int:
         """Bytes that entry and value take."""
-        return self.entry_size + _padded(len(self.value))
+        return XATTR_ENTRY + _padded(len(self.name)) + _padded(len(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +163,12 @@ def _entries(attributes: Sequence[Attribute], room: int, base: int) -> bytes:
     """Entries from the front, values from the back of `room` bytes; offsets count from `base` bytes before it."""
     area = bytearray(room)
     front, back = 0, room
-    for index, name, value, value_hash in sorted(attributes, key=lambda attribute: attribute.key):
+    for attribute in sorted(attributes, key=lambda attribute: attribute.key):
+        name, value = attribute.name, attribute.value
         back -= _padded(len(value))
         # An empty value has no place.
         offset = base + back if value else 0
-        XATTR_ENTRY_STRUCT.pack_into(area, front, len(name), index, offset, 0, len(value), value_hash)
+        XATTR_ENTRY_STRUCT.pack_into(area, front, len(name), attribute.index, offset, 0, len(value), attribute.hash)
         area[front + XATTR_ENTRY : front + XATTR_ENTRY + len(name)] = name
         area[back : back + len(value)] = value
         front += XATTR_ENTRY + _padded(len(name))
@@ -200,9 +197,7 @@ def acl_to_disk(value: bytes, what: str) -> bytes:
     parts = [_MAGIC.pack(_ACL_VERSION_DISK)]
     for tag, permissions, number in _ACL_LINUX.iter_unpack(value[4:]):
         if tag not in (*_ACL_WITH_ID, *_ACL_WITHOUT_ID) or permissions > 7:
-            raise UserError(f"{what} has an entry with tag {tag:#x} and permissions {permissions:#o}, which Linux lacks")
+            raise UserError(f"{what} has an impossible entry: tag {tag:#x}, permissions {permissions:#o}")
         with_id = tag in _ACL_WITH_ID
-        parts.append(
-            _ACL_LINUX.pack(tag, permissions, number) if with_id else _ACL_SHORT.pack(tag, permissions)
-        )
+        parts.append(_ACL_LINUX.pack(tag, permissions, number) if with_id else _ACL_SHORT.pack(tag, permissions))
     return b"".join(parts)
