@@ -68,11 +68,13 @@ need() {
 # Ordinary users: mmdebstrap installs as a range of subordinate ids.
 need_subordinate_ids() {
   ((EUID != 0)) || return 0
-  local name
+  local name file
   name=$(id --user --name)
-  grep --quiet --extended-regexp "^(${name}|${EUID}):" /etc/subuid && grep --quiet --extended-regexp "^(${name}|${EUID}):" /etc/subgid ||
-    die "user ${name} has no subordinate ids, which making the root needs" \
-      "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}"
+  for file in /etc/subuid /etc/subgid; do
+    grep --quiet --no-messages --extended-regexp "^(${name}|${EUID}):" "${file}" ||
+      die "user ${name} has no subordinate ids, which making the root needs" \
+        "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}"
+  done
 }
 
 # Makes the root once. It appears under its name only when complete, so an interrupted build leaves nothing that counts.
@@ -224,7 +226,7 @@ share_caches() {
       "startup --output_user_root=${outputs}" \
       '# A server that was started in another root stops when this changes, and tests look at their tools again.' \
       "startup --host_jvm_args=-Dcontainer.definition=$1" \
-      "test --test_env=CONTAINER_DEFINITION=$1" \
+      "build --test_env=CONTAINER_DEFINITION=$1" \
       "common --repository_cache=${cache}/repository"
   } > "${bazelrc}.$$"
   mv "${bazelrc}.$$" "${bazelrc}"

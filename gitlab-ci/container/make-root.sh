@@ -15,7 +15,7 @@ readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # so every way to write a source is understood; the archive is known by the last part of its path.
 mirrors() {
   if [[ -n ${DEBIAN_MIRROR:-} ]]; then
-    printf '%s\n' ${DEBIAN_MIRROR}
+    tr --squeeze-repeats ' ' '\n' <<< "${DEBIAN_MIRROR}"
     return
   fi
   apt-get update --print-uris 2> /dev/null | sed --quiet --regexp-extended \
