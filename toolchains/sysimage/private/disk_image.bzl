@@ -1,5 +1,6 @@
 """A whole disk: partitions by name, on a GUID partition table."""
 
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load(":sources.bzl", "declare_map")
 
@@ -18,6 +19,7 @@ def _disk_image_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
+        env = PYTHON_ENV,
         inputs = inputs,
         outputs = [map, literals],
         mnemonic = "GptPlan",

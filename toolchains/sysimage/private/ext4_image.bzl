@@ -1,5 +1,6 @@
 """ext4: a root filesystem as an ext4 image, planned, not written."""
 
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(":sources.bzl", "DEFAULT_EPOCH", "declare_map")
@@ -31,6 +32,7 @@ def _ext4_image_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
+        env = PYTHON_ENV,
         inputs = inputs,
         outputs = [map, literals],
         mnemonic = "Ext4Plan",

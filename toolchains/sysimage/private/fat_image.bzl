@@ -1,5 +1,6 @@
 """FAT: what firmware and boot loaders read."""
 
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(":sources.bzl", "declare_map")
@@ -22,6 +23,7 @@ def _fat_image_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
+        env = PYTHON_ENV,
         inputs = inputs,
         outputs = [map, literals],
         mnemonic = "FatPlan",

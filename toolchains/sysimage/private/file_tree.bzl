@@ -1,5 +1,6 @@
 """Trees made of single files, and of parts of other trees."""
 
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
 
@@ -45,6 +46,7 @@ def _file_tree_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
+        env = PYTHON_ENV,
         inputs = depset(trees, transitive = [all_files]),
         outputs = [tree],
         mnemonic = "FileTree",

@@ -1,5 +1,6 @@
 """The one place where an image's bytes are put together."""
 
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load(":sources.bzl", "add_sources")
 
@@ -29,6 +30,7 @@ def _image_archive_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
+        env = PYTHON_ENV,
         inputs = depset(inputs, transitive = [all_sources]),
         outputs = [archive, checksum],
         mnemonic = "ImageArchive",

@@ -1,6 +1,7 @@
 """A Dockerfile as a function on a file tree: nothing is executed."""
 
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
 
@@ -54,6 +55,7 @@ def _rootfs_layer_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
+        env = PYTHON_ENV,
         inputs = depset(inputs + ctx.files.context, transitive = [debs, base_sources]),
         outputs = [layer, tree, config],
         mnemonic = "RootfsLayer",

@@ -4,6 +4,7 @@ The root hash leaves this rule in VerityInfo and reaches the kernel arguments
 through the provider: nothing downstream parses tool output.
 """
 
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:verity_info.bzl", "VerityInfo")
 load(":sources.bzl", "add_sources", "declare_map")
@@ -32,6 +33,7 @@ def _verity_image_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
+        env = PYTHON_ENV,
         inputs = depset([image.map], transitive = [image.sources]),
         outputs = [map, literals, root_hash, parameters],
         mnemonic = "VerityPlan",

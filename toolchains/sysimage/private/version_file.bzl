@@ -1,5 +1,6 @@
 """The version, from one place."""
 
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:version_info.bzl", "VersionInfo")
 
 def _version_file_impl(ctx):
@@ -16,6 +17,7 @@ def _version_file_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
+        env = PYTHON_ENV,
         inputs = inputs,
         outputs = [version],
         mnemonic = "Version",
