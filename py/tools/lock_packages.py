@@ -40,6 +40,7 @@ _KEYRING = flags.DEFINE_multi_string("keyring", [], "OpenPGP keyring; default: t
 _CACHE = flags.DEFINE_string("cache", None, "Folder that keeps .debs by hash; default: in the user's cache.")
 _CHECK = flags.DEFINE_bool("check", False, "Only compare lists and lock; exit status 1 when they differ.")
 _CHECKED_OUT = flags.DEFINE_string("checked_out", None, "With --check: an empty file to write when they agree.")
+_MENDED_BY = flags.DEFINE_string("mended_by", "", "With --check: the command that refreshes the lock, to be shown.")
 _SNAPSHOT = flags.DEFINE_string("snapshot", "", "What {snapshot} in a mirror's address stands for: YYYYMMDDTHHMMSSZ.")
 _ALLOW_EXPIRED = flags.DEFINE_bool("allow_expired", False, "Accept an index past its Valid-Until (archive snapshots).")
 _ALLOW_OLDER = flags.DEFINE_bool("allow_older", False, "Accept an index older than the lock's.")
@@ -160,7 +161,8 @@ def main(argv: Sequence[str]) -> int | None:
         try:
             check(read_lock(path), specs)
         except UserError as error:
-            print(f"{path.name} is not up to date: {error}", file=sys.stderr)
+            hint = f"{error.hint}: {_MENDED_BY.value}" if _MENDED_BY.value and error.hint else error.hint
+            print(f"{path.name} is not up to date: {UserError(error.message, hint)}", file=sys.stderr)
             return 1
         if _CHECKED_OUT.value:
             write_text(_CHECKED_OUT.value, "")

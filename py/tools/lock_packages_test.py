@@ -78,6 +78,8 @@ def test_check(tree: Path) -> None:
         "lock.json is not up to date: packages.more:2: spell is in the list but not in the lock "
         "(hint: refresh the lock)\n",
     )
+    command = run(tree, "--check", "--mended_by=bazel run //x:lock")
+    assert command.stderr.endswith("not in the lock (hint: refresh the lock: bazel run //x:lock)\n")
     sets = run(tree, "--check", sets=SETS[:1])
     assert (sets.returncode, sets.stderr) == (
         1,

@@ -86,6 +86,7 @@ def debian_lock(name, lock, sets, hub = None, suites = TRIXIE, architecture = "a
         name = name + "_check",
         lists = lists,
         lock = lock,
+        mended_by = "bazel run //{}:{}".format(native.package_name(), name),
         sets = [_set_flag(entry, "execpath") for entry in sets],
         visibility = visibility,
     )

@@ -9,6 +9,7 @@ def _lock_check_impl(ctx):
     args.add("--check")
     args.add("--lock", ctx.file.lock)
     args.add("--checked_out", checked)
+    args.add("--mended_by", ctx.attr.mended_by)
     for entry in ctx.attr.sets:
         args.add("--set", ctx.expand_location(entry, ctx.attr.lists))
     ctx.actions.run(
@@ -31,6 +32,7 @@ lock_check = rule(
     attrs = {
         "lists": attr.label_list(doc = "The package lists.", allow_files = True),
         "lock": attr.label(doc = "The lock file.", allow_single_file = [".json"], mandatory = True),
+        "mended_by": attr.string(doc = "The command that refreshes the lock; the error shows it."),
         "sets": attr.string_list(doc = "NAME[:BASE]=LIST[,LIST...], each LIST as `$(execpath ...)` or @minimal."),
         "_tool": attr.label(default = "//py/tools:lock_packages", executable = True, cfg = "exec"),
     },
