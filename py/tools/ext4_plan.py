@@ -1,6 +1,6 @@
 """Plans an ext4 file system out of a tree.
 
-ext4_plan --tree=root.tree --uuid=UUID --hash_seed=UUID --epoch=SECONDS --map_out=FILE --literals_out=FILE --literals_key=KEY
+ext4_plan --tree=root.tree --uuid=UUID --hash_seed=UUID --epoch=0 --map_out=FILE --literals_out=FILE --literals_key=KEY
 """
 
 from collections.abc import Sequence
