@@ -61,33 +61,45 @@ class Fetcher:
     def deb(self, package: LockedPackage) -> Path:
         """The .deb, checked by size and sha256.
 
+        Mirrors are tried in their order until one delivers it.
+
         Raises:
-            UserError: no mirror has it, or what came is something else.
+            UserError: none has it; or the first thing that went wrong with one.
         """
         kept = self.cache / package.sha256[:2] / f"{package.sha256}.deb"
         if kept.is_file() and kept.stat().st_size == package.size:
             return kept
+        errors: list[UserError] = []
         for mirror in self.mirrors[package.archive]:
-            data = fetch(url_of(mirror, package.path))
-            if data is None:
-                continue
-            found = hashlib.sha256(data).hexdigest()
-            if found != package.sha256 or len(data) != package.size:
-                raise UserError(
-                    f"{package}: {mirror} serves {len(data)} bytes with sha256 {found}; "
-                    f"the lock has {package.size} bytes with sha256 {package.sha256}",
-                    hint="the mirror or the line to it is damaged: try another",
-                )
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_output(kept) as file:
-                file.write(data)
-            return kept
+            try:
+                data = fetch(url_of(mirror, package.path))
+                if data is not None:
+                    _check(package, mirror, data)
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    with atomic_output(kept) as file:
+                        file.write(data)
+                    return kept
+            except UserError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
         raise UserError(gone_message(package), hint=gone_hint(package, self.snapshot))
 
     def debs(self, packages: Sequence[LockedPackage]) -> list[Path]:
         """The .debs of many packages, in their order. Errors: as `deb`."""
         with concurrent.futures.ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
             return list(pool.map(self.deb, packages))
+
+
+def _check(package: LockedPackage, mirror: str, data: bytes) -> None:
+    """Compares a file with what the lock says of it."""
+    found = hashlib.sha256(data).hexdigest()
+    if found != package.sha256 or len(data) != package.size:
+        raise UserError(
+            f"{package}: {mirror} serves {len(data)} bytes with sha256 {found}; "
+            f"the lock has {package.size} bytes with sha256 {package.sha256}",
+            hint="the mirror or the line to it is damaged: try another",
+        )
 
 
 def gone_message(package: LockedPackage) -> str:

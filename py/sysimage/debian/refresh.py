@@ -65,20 +65,24 @@ class IndexLoader:
     allow_expired: bool = False
 
     def load(self, suite: Suite) -> tuple[LockedIndex, list[VerifiedIndex]]:
-        """One suite's index, checked from the keyring down to the Packages files.
+        """One suite's index, checked from the keyring down to the Packages files; of the first mirror that is good.
 
         Raises:
             UserError: unreachable, unsigned, expired, not of this suite, or not what was signed.
         """
-        errors = []
-        for mirror in self.mirrors[suite.archive]:
-            base = url_of(mirror, f"dists/{suite.suite}")
-            data = fetch(f"{base}/InRelease")
-            if data is not None:
-                return self._verify(suite, base, data)
-            errors.append(base)
+        bases = [url_of(mirror, f"dists/{suite.suite}") for mirror in self.mirrors[suite.archive]]
+        errors: list[UserError] = []
+        for base in bases:
+            try:
+                data = fetch(f"{base}/InRelease")
+                if data is not None:
+                    return self._verify(suite, base, data)
+            except UserError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
         raise UserError(
-            f"no suite {suite.suite!r} of the archive {suite.archive!r} at {', '.join(errors)}",
+            f"no suite {suite.suite!r} of the archive {suite.archive!r} at {', '.join(bases)}",
             hint="is the suite's name right?",
         )
 

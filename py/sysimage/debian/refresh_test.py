@@ -129,6 +129,8 @@ def test_wrong_hash(server: str, folder: Path, tmp_path: Path) -> None:
         "(hint: the mirror or the line to it is damaged: try another)"
     )
     assert not list((tmp_path / "cache").rglob("*.deb"))
+    mirrors = [server, "http://127.0.0.1:1", f"{server}/busy", f"{server}/none", f"file:{DATA}/archive"]
+    assert Fetcher({"tiny": mirrors}, tmp_path / "cache", "").deb(package).is_file()
 
 
 def test_server_says_no(server: str) -> None:
@@ -143,6 +145,13 @@ def test_server_says_no(server: str) -> None:
 def test_nobody_listens() -> None:
     with pytest.raises(UserError, match=r"^http://127.0.0.1:1/x: .*refused.* \(hint: is the mirror's address right"):
         fetch("http://127.0.0.1:1/x")
+
+
+def test_next_mirror_when_one_is_bad(server: str) -> None:
+    index, _ = loader("http://127.0.0.1:1", f"{server}/busy", f"{server}/none", server).load(TINY)
+    assert index.suite == "tiny"
+    with pytest.raises(UserError, match=r"/busy/dists/tiny/InRelease: the server says 503"):
+        loader(f"{server}/busy", f"{server}/none").load(TINY)
 
 
 def test_local_folder_is_a_mirror(folder: Path) -> None:
