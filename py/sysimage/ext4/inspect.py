@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sysimage.ext4.layout import JOURNAL_INODE
+from sysimage.ext4.layout import JOURNAL_INODE, MAGIC, SUPERBLOCK_OFFSET
 from sysimage.ext4.read_inode import size_of
 from sysimage.ext4.volume import Volume
 from sysimage.extents import ImageReader
+
+_MAGIC_OFFSET = 0x38  # in the superblock
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Ext4Info:
     clean: bool
     created: int
     written: int
+
+
+def find(reader: ImageReader) -> bool:
+    """Whether the image begins with a file system of the ext family."""
+    return reader.read(SUPERBLOCK_OFFSET + _MAGIC_OFFSET, 2) == MAGIC.to_bytes(2, "little")
 
 
 def inspect(reader: ImageReader) -> Ext4Info:
