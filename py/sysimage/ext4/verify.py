@@ -11,8 +11,10 @@ from sysimage.ext4.layout import (
     BG_INODE_UNINIT,
     GROUP_CHECKSUM,
     STATE_CLEAN,
+    SUPERBLOCK,
     SUPERBLOCK_SIZE,
     GroupDescriptor,
+    Superblock,
 )
 from sysimage.ext4.verify_inode import InodeChecker
 from sysimage.ext4.verify_sums import crc
@@ -21,7 +23,23 @@ from sysimage.ext4.volume import Volume
 from sysimage.extents import ImageReader
 
 _MAX_FINDINGS = 100
-_COPY_DIFFERS = ((0x5A, 0x5C), (0x3FC, 0x400))  # s_block_group_nr and s_checksum
+_CONSTANT_FIELDS = (
+    "s_magic",
+    "s_inodes_count",
+    "s_blocks_count_lo",
+    "s_blocks_count_hi",
+    "s_log_block_size",
+    "s_blocks_per_group",
+    "s_inodes_per_group",
+    "s_inode_size",
+    "s_desc_size",
+    "s_feature_compat",
+    "s_feature_incompat",
+    "s_feature_ro_compat",
+    "s_uuid",
+    "s_hash_seed",
+    "s_log_groups_per_flex",
+)
 _SPARSE_BASES = (3, 5, 7)
 
 
@@ -89,10 +107,18 @@ class _Checker:
             copy = volume.reader.read(start, SUPERBLOCK_SIZE)
             if self.sums and crc(copy[:-4], 0xFFFFFFFF) != int.from_bytes(copy[-4:], "little"):
                 self.findings.append(f"backup superblock in group {group}: wrong checksum")
-            if int.from_bytes(copy[0x5A:0x5C], "little") != group or _blank(copy) != _blank(data):
-                self.findings.append(f"backup superblock in group {group}: differs from the superblock")
+            self._check_copy(Superblock._make(SUPERBLOCK.unpack(copy.ljust(SUPERBLOCK_SIZE, b"\0"))), group)
             if volume.reader.read(start + volume.block_size, size) != table:
                 self.findings.append(f"backup descriptors in group {group}: differ from the descriptors")
+
+    def _check_copy(self, copy: Superblock, group: int) -> None:
+        """What a running system changes, it need not change in the backups: only the rest must be equal."""
+        if copy.s_block_group_nr != group:
+            self.findings.append(f"backup superblock in group {group}: says it is in group {copy.s_block_group_nr}")
+        for name in _CONSTANT_FIELDS:
+            said, expected = getattr(copy, name), getattr(self.volume.superblock, name)
+            if said != expected:
+                self.findings.append(f"backup superblock in group {group}: {name} is {said!r}, expected {expected!r}")
 
     def check_groups(self) -> None:
         """Checksums of the descriptors."""
@@ -198,7 +224,8 @@ class _Checker:
             if different:
                 first = (different & -different).bit_length() - 1
                 self.findings.append(
-                    f"group {group}: block bitmap differs from use in {different.bit_count()} bits, first block {start + first}"
+                    f"group {group}: block bitmap differs from use in {different.bit_count()} bits, "
+                    f"the first is block {start + first}"
                 )
         said = self.volume.superblock.s_free_blocks_count_lo
         said |= (self.volume.superblock.s_free_blocks_count_hi << 32) if self.volume.has("64bit") else 0
@@ -232,13 +259,6 @@ def _is_power(value: int, base: int) -> bool:
     while value > 1 and value % base == 0:
         value //= base
     return value == 1
-
-
-def _blank(copy: bytes) -> bytes:
-    data = bytearray(copy)
-    for start, end in _COPY_DIFFERS:
-        data[start:end] = bytes(end - start)
-    return bytes(data)
 
 
 def _without_overlaps(ranges: Iterable[tuple[int, int, str]], findings: list[str]) -> list[tuple[int, int]]:

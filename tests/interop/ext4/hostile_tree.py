@@ -65,7 +65,17 @@ def _names(tree: Tree, top: str) -> None:
         b"...",
         b".hidden",
     ]
-    names += [b"quote'\"", b"$(x)`y`", b"back\\slash", b"\xed\xa0\x80", b"\xc0\xaf", "e\u0301".encode(), "é".encode()]
+    names += [
+        b"...",
+        b".hidden",
+        b"quote'\"",
+        b"$(x)`y`",
+        b"back\\slash",
+        b"\xed\xa0\x80",
+        b"\xc0\xaf",
+        "e\u0301".encode(),
+        "é".encode(),
+    ]
     names += [b"a" * size for size in range(2, 20)]
     for index, name in enumerate(names):
         tree.add(f"{top}/{decode(name)}", trees.file(_slice(index), mtime=EPOCH * NANOSECONDS))
