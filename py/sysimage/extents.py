@@ -45,6 +45,7 @@ class Extent:
 
     @property
     def end(self) -> int:
+        """The offset behind its last byte."""
         return self.offset + self.length
 
     def cut(self, start: int, end: int) -> "Extent":
@@ -248,6 +249,7 @@ class ImageReader:
 
     @property
     def size(self) -> int:
+        """Bytes of the image."""
         return self.map.size
 
     def read(self, offset: int, length: int) -> bytes:
@@ -292,7 +294,7 @@ def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def save(image: ExtentMap, path: Path | str, literals: Path | str, literals_key: str) -> None:
-    """Writes a map as JSON, and its literals one behind the other beside it.
+    """Writes a map as JSON, and its literals one behind the other beside it, equal ones once.
 
     Args:
         image: the map.
@@ -302,13 +304,16 @@ def save(image: ExtentMap, path: Path | str, literals: Path | str, literals_key:
     """
     keys: dict[str, int] = {}
     rows: list[str] = []
+    written: dict[bytes, int] = {}
     position = 0
     with atomic_output(literals) as file:
         for extent in image.extents:
             if isinstance(extent.source, bytes):
-                file.write(extent.source)
-                key, offset = literals_key, position
-                position += extent.length
+                # Equal literals (copies of a table or superblock) are written once.
+                key, offset = literals_key, written.setdefault(extent.source, position)
+                if offset == position:
+                    file.write(extent.source)
+                    position += extent.length
             else:
                 key, offset = extent.source.source, extent.source.offset
             rows.append(f"[{extent.offset},{extent.length},{keys.setdefault(key, len(keys))},{offset}]")

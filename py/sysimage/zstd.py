@@ -20,6 +20,7 @@ THREADS = 2
 SUFFIX = ".zst"
 _WRITE_SIZE = 1 << 20  # bytes handed to the file in one piece
 _READ_SIZE = 1 << 20
+_HEADER_MAX = 18  # bytes in a frame's header, at most
 
 
 class Sink(Protocol):
@@ -44,15 +45,21 @@ def compressing(sink: Sink, size: int) -> Iterator[Sink]:
         yield writer
 
 
-@contextlib.contextmanager
-def decompressing(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """A reader of what is compressed in `file`, forward only.
+def decompress(file: BinaryIO, sink: Sink, name: str) -> None:
+    """Decompresses a file that can be sought in. `name` says in errors which it is.
 
     Raises:
-        UserError: while reading, the file is not zstd, or is damaged. `name` says which it is.
+        UserError: it is not zstd, is damaged, or ends early.
     """
     try:
-        with zstandard.ZstdDecompressor().stream_reader(file, read_size=_READ_SIZE, closefd=False) as reader:
-            yield reader
+        promised = zstandard.get_frame_parameters(file.read(_HEADER_MAX)).content_size
+        file.seek(0)
+        total = 0
+        decompressor = zstandard.ZstdDecompressor()
+        with decompressor.stream_reader(file, _READ_SIZE, read_across_frames=True, closefd=False) as reader:
+            while data := reader.read(_READ_SIZE):
+                total += sink.write(data)
     except zstandard.ZstdError as error:
         raise UserError(f"{name}: not a whole zstd file: {error}") from error
+    if total < promised != zstandard.CONTENTSIZE_UNKNOWN:
+        raise UserError(f"{name}: not a whole zstd file: it has {total} of {promised} bytes")

@@ -1,8 +1,6 @@
-"""Tar archives with sparse members, in the old GNU format.
+"""Writes archives.
 
-GNU tar, bsdtar and Python's tarfile all read this format and recreate the holes;
-of the newer ones (pax sparse 0.0, 0.1, 1.0) not every reader knows each. What is
-stored follows from the extent map alone:
+What is stored follows from the extent map alone:
 
 * A stored segment begins and ends at a multiple of 4096 bytes (the last one may
   end with the image), so any usual file system can keep the hole behind it.
@@ -11,38 +9,21 @@ stored follows from the extent map alone:
 * If no hole is left, the member is an ordinary one.
 
 Members belong to 0:0 and have no owner names; times are those given (0).
-
-Source: GNU tar manual, appendix "Basic Tar Format" (oldgnu_header, sparse,
-sparse_header, and the base-256 numbers that exceed 8 GiB).
 """
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sysimage.errors import UserError
 from sysimage.extents import ExtentMap, Sources
 from sysimage.materialise import Progress, pieces, zeros
+from sysimage.sparse_tar import format as tar
+from sysimage.sparse_tar.format import BLOCK, RECORD
 from sysimage.zstd import Sink
 
-BLOCK = 512
-RECORD = 20 * BLOCK  # archives are padded to this, as every tar does
 ALIGNMENT = 4096  # segments begin and end at multiples of this
 MIN_HOLE = 64 * 1024  # shorter holes are stored as zeros
 NAME_MAX = 99  # bytes; longer ones would need another header
-HEADER_ENTRIES = 4  # segments in the header itself
-EXTENSION_ENTRIES = 21  # segments in each extension block
-OCTAL_LIMIT = 8**11  # numbers from here on are base-256
-
-# oldgnu_header: name, mode, uid, gid, size, mtime, checksum, type, link name, magic and
-# version, user, group, device major and minor, atime, ctime, offset (of a multi-volume
-# member), long names, unused, 4 segments, is_extended, real size, padding.
-HEADER = struct.Struct("<100s8s8s8s12s12s8sc100s8s32s32s8s8s12s12s12s4sx96sB12s17x")
-EXTENSION = struct.Struct("<504sB7x")  # sparse_header: 21 segments, is_extended, padding
-SEGMENT = struct.Struct("<12s12s")  # sparse: offset, bytes stored
-MAGIC = b"ustar  \0"  # GNU's: magic and version in one
-TYPE_FILE = b"0"
-TYPE_SPARSE = b"S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,32 +80,32 @@ def headers(member: Member) -> bytes:
     segments = member.segments
     stored = sum(length for _, length in segments)
     if member.is_whole:
-        return _header(member, TYPE_FILE, stored, b"", False, 0)
+        return _header(member, tar.TYPE_FILE, stored, b"", False, 0)
     if not segments or sum(segments[-1]) < member.content.size:
         # An empty segment at the end says where the last hole ends.
         segments = [*segments, (member.content.size, 0)]
-    first, rest = segments[:HEADER_ENTRIES], segments[HEADER_ENTRIES:]
-    blocks = [_header(member, TYPE_SPARSE, stored, _pack(first), bool(rest), member.content.size)]
+    first, rest = segments[: tar.HEADER_ENTRIES], segments[tar.HEADER_ENTRIES :]
+    blocks = [_header(member, tar.TYPE_SPARSE, stored, _pack(first), bool(rest), member.content.size)]
     while rest:
-        entries, rest = rest[:EXTENSION_ENTRIES], rest[EXTENSION_ENTRIES:]
-        blocks.append(EXTENSION.pack(_pack(entries), bool(rest)))
+        entries, rest = rest[: tar.EXTENSION_ENTRIES], rest[tar.EXTENSION_ENTRIES :]
+        blocks.append(tar.EXTENSION.pack(_pack(entries), bool(rest)))
     return b"".join(blocks)
 
 
 def _pack(segments: Sequence[tuple[int, int]]) -> bytes:
-    return b"".join(SEGMENT.pack(_number(offset, 12), _number(length, 12)) for offset, length in segments)
+    return b"".join(tar.SEGMENT.pack(_number(offset, 12), _number(length, 12)) for offset, length in segments)
 
 
 def _number(value: int, width: int) -> bytes:
     """A number in octal, or in base 256 (first byte 0x80) where octal digits do not suffice."""
     if value < 8 ** (width - 1):
         return b"%0*o\0" % (width - 1, value)
-    return b"\x80" + value.to_bytes(width - 1, "big")
+    return bytes([tar.BASE_256]) + value.to_bytes(width - 1, "big")
 
 
 def _header(member: Member, kind: bytes, stored: int, segments: bytes, extended: bool, real_size: int) -> bytes:
     def pack(checksum: bytes) -> bytes:
-        return HEADER.pack(
+        return tar.HEADER.pack(
             member.name.encode(),
             _number(member.mode, 8),
             _number(0, 8),  # uid
@@ -134,7 +115,7 @@ def _header(member: Member, kind: bytes, stored: int, segments: bytes, extended:
             checksum,
             kind,
             b"",  # link name
-            MAGIC,
+            tar.MAGIC,
             b"",  # user name
             b"",  # group name
             b"",  # device major
@@ -145,7 +126,7 @@ def _header(member: Member, kind: bytes, stored: int, segments: bytes, extended:
             b"",  # long names
             segments,
             extended,
-            _number(real_size, 12) if kind == TYPE_SPARSE else b"",
+            _number(real_size, 12) if kind == tar.TYPE_SPARSE else b"",
         )
 
     # The checksum is the sum of all bytes, with its own field as blanks.
