@@ -55,6 +55,8 @@ def verify(reader: ImageReader) -> list[str]:
         volume = Volume(reader)
     except UserError as error:
         return [error.message]
+    if volume.has("bigalloc"):
+        return ["the file system allocates clusters of blocks (bigalloc), which cannot be judged here"]
     findings: list[str] = []
     checker = _Checker(volume, findings)
     checker.check_superblock()
@@ -101,7 +103,7 @@ class _Checker:
         if volume.superblock.s_state != STATE_CLEAN:
             self.findings.append(f"superblock: state {volume.superblock.s_state}, expected {STATE_CLEAN} (clean)")
         size = volume.groups * volume.descriptor_size
-        table = volume.reader.read((volume.first_data_block + 1) * volume.block_size, size)
+        table = volume.reader.read(volume.descriptor_start, size)
         for group in sorted(self.backups - {0}):
             start = self.range_of(group)[0] * volume.block_size
             copy = volume.reader.read(start, SUPERBLOCK_SIZE)
@@ -193,9 +195,6 @@ class _Checker:
     def check_bitmaps(self, inodes: InodeChecker) -> None:
         """Compares block bitmaps and counts with what has an owner."""
         ranges = _without_overlaps(inodes.ranges, self.findings)
-        shift = self.volume.superblock.s_log_cluster_size - self.volume.superblock.s_log_block_size
-        if shift:
-            return  # bigalloc: the bitmap counts clusters, which may have several owners
         free = 0
         position = 0
         for group, fields in enumerate(self.descriptors):

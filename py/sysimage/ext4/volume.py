@@ -99,6 +99,8 @@ class Volume:
         self.first_data_block = fields.s_first_data_block
         if self.first_data_block != (1 if self.block_size == 1024 and not shift else 0):
             raise damaged(f"first data block {self.first_data_block}")
+        # The descriptors begin in the block behind the superblock.
+        self.descriptor_start = (SUPERBLOCK_OFFSET // self.block_size + 1) * self.block_size  # bytes
         if self.blocks <= self.first_data_block:
             raise damaged(f"{self.blocks} blocks")
         if self.blocks * self.block_size > self.reader.size:
@@ -127,8 +129,8 @@ class Volume:
 
     def descriptor_bytes(self, group: int) -> bytes:
         """A group's descriptor as it lies on disk."""
-        start = (self.first_data_block + 1) * self.block_size
-        return self.reader.read(start + group * self.descriptor_size, self.descriptor_size)
+        start = self.descriptor_start + group * self.descriptor_size
+        return self.reader.read(start, self.descriptor_size)
 
     def descriptor(self, group: int) -> GroupDescriptor:
         """A group's descriptor; one of 32 bytes has zeros for the rest."""

@@ -54,28 +54,9 @@ def _sparse(size: int, *pieces: tuple[int, int]) -> ExtentMap:
 def _names(tree: Tree, top: str) -> None:
     """Names of 1 to 255 bytes, of any bytes but NUL and the slash, and those that tools trip over."""
     names = [bytes((byte,)) for byte in range(1, 256) if byte not in b"./"]
-    names += [
-        b"\xff" * 255,
-        b"n" * 255,
-        "ü".encode() * 127,
-        b"-rf",
-        b" lead",
-        b"trail ",
-        b"new\nline",
-        b"...",
-        b".hidden",
-    ]
-    names += [
-        b"...",
-        b".hidden",
-        b"quote'\"",
-        b"$(x)`y`",
-        b"back\\slash",
-        b"\xed\xa0\x80",
-        b"\xc0\xaf",
-        "e\u0301".encode(),
-        "é".encode(),
-    ]
+    names += [b"\xff" * 255, b"n" * 255, "ü".encode() * 127, b"-rf", b" lead", b"trail ", b"new\nline", b"..."]
+    names += [b".hidden", b"quote'\"", b"$(x)`y`", b"back\\slash", b"\xed\xa0\x80", b"\xc0\xaf"]
+    names += ["e\u0301".encode(), "é".encode()]
     names += [b"a" * size for size in range(2, 20)]
     for index, name in enumerate(names):
         tree.add(f"{top}/{decode(name)}", trees.file(_slice(index), mtime=EPOCH * NANOSECONDS))
