@@ -67,7 +67,7 @@ def test_header_is_golden() -> None:
         116: b"0000000",  # gid
         124: b"00000020000",  # stored: 8192 bytes
         136: b"00000000000",  # mtime
-        148: b"014154\x00 ",
+        148: b"014402\x00 ",
         156: b"S",
         257: b"ustar  ",
         386: b"00004000000",  # first segment: 4096 bytes at 1 MiB
