@@ -20,7 +20,7 @@ from absl import flags
 
 from sysimage.debian.changes import compare, format_bytes, format_changes
 from sysimage.debian.fetch import Fetcher
-from sysimage.debian.lock import Lock, check_requests, parse_lock, read_lists, read_lock
+from sysimage.debian.lock import Lock, check_requests, read_lists, read_lock
 from sysimage.debian.mirrors import find_mirrors
 from sysimage.debian.refresh import IndexLoader, SetSpec, Suite, check_not_older, resolve_sets
 from sysimage.debian.resolve import Resolver
@@ -114,7 +114,7 @@ def refresh(path: Path, specs: Sequence[SetSpec], suites: Sequence[Suite]) -> No
     Raises:
         UserError: as the steps do; the lock on disk is then as it was.
     """
-    old = parse_lock(path.read_text(encoding="utf-8"), path.name) if path.is_file() else None
+    old = read_lock(path) if path.is_file() and path.stat().st_size else None
     archives = dict.fromkeys(suite.archive for suite in suites)
     mirrors = {archive: find_mirrors(archive, os.environ, _SNAPSHOT.value) for archive in archives}
     loader = IndexLoader(

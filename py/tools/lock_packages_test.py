@@ -41,6 +41,7 @@ def run(tree: Path, *flags: str, sets: tuple[str, ...] = SETS, **variables: str)
 
 
 def test_refresh(tree: Path) -> None:
+    (tree / "lock.json").touch()
     first = run(tree)
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout == (

@@ -28,6 +28,7 @@ _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _SET_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _SNAPSHOT = re.compile(r"\d{8}T\d{6}Z")
 REFRESH_HINT = "refresh the lock"
+MALFORMED_HINT = "restore it, or empty the file and refresh the lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +176,9 @@ def parse_lock(text: str, where: str) -> Lock:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise UserError(f"{where}: not JSON: {error}", hint=REFRESH_HINT) from error
+        raise UserError(f"{where}: not JSON: {error}", hint=MALFORMED_HINT) from error
     if not isinstance(data, dict) or data.get("version") != LOCK_VERSION:
-        raise UserError(f"{where}: not a package lock of version {LOCK_VERSION}", hint=REFRESH_HINT)
+        raise UserError(f"{where}: not a package lock of version {LOCK_VERSION}", hint=MALFORMED_HINT)
     expected = {"version", "architecture", "snapshot", "indexes", "sets", "packages"}
     if set(data) != expected:
         raise UserError(f"{where}: expected the keys {', '.join(sorted(expected))}; found {', '.join(sorted(data))}")
@@ -191,7 +192,7 @@ def parse_lock(text: str, where: str) -> Lock:
         )
     except UserError as error:
         message = error.message if error.message.startswith(where) else f"{where}: {error.message}"
-        raise UserError(message, error.hint or REFRESH_HINT) from error
+        raise UserError(message, error.hint or MALFORMED_HINT) from error
 
 
 def read_lock(path: Path) -> Lock:

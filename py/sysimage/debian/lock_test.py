@@ -75,7 +75,11 @@ def test_filename_and_text() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ('"version": 1,', '"version": 2,', "x: not a package lock of version 1 (hint: refresh the lock)"),
+        (
+            '"version": 1,',
+            '"version": 2,',
+            "x: not a package lock of version 1",
+        ),
         (
             '"snapshot"',
             '"date"',
@@ -85,30 +89,58 @@ def test_filename_and_text() -> None:
         (
             "20260802T100000Z",
             "today",
-            "x: snapshot 'today' is not of the form YYYYMMDDTHHMMSSZ (hint: refresh the lock)",
+            "x: snapshot 'today' is not of the form YYYYMMDDTHHMMSSZ",
         ),
-        ('"size": 10', '"size": "10"', "x: 'size' is \"10\", expected int (hint: refresh the lock)"),
-        ('"size": 10', '"size": true', "x: 'size' is true, expected int (hint: refresh the lock)"),
-        ('"size": 10', '"size": 0', "x: package 'aa': malformed size or sha256 (hint: refresh the lock)"),
+        (
+            '"size": 10',
+            '"size": "10"',
+            "x: 'size' is \"10\", expected int",
+        ),
+        (
+            '"size": 10',
+            '"size": true',
+            "x: 'size' is true, expected int",
+        ),
+        (
+            '"size": 10',
+            '"size": 0',
+            "x: package 'aa': malformed size or sha256",
+        ),
         (
             "pool/main/aa_",
             "../aa_",
-            "x: package 'aa': path '../aa_1.0_amd64.deb' leaves the archive (hint: refresh the lock)",
+            "x: package 'aa': path '../aa_1.0_amd64.deb' leaves the archive",
         ),
-        ('["more"]', '["less"]', "x: package 'cc': no set 'less' (hint: refresh the lock)"),
-        ('["more"]', "[]", "x: package 'cc' is in no set (hint: refresh the lock)"),
-        ('{"name": "bb"', '{"name": "aa"', "x: package 'aa' is there twice (hint: refresh the lock)"),
-        ('{"name": "bb"', '{"name": "BB"', "x: package 'BB': not a package name (hint: refresh the lock)"),
-        ('"tool", "base": ""', '"base", "base": ""', "x: set 'base' is there twice (hint: refresh the lock)"),
+        (
+            '["more"]',
+            '["less"]',
+            "x: package 'cc': no set 'less'",
+        ),
+        ('["more"]', "[]", "x: package 'cc' is in no set"),
+        (
+            '{"name": "bb"',
+            '{"name": "aa"',
+            "x: package 'aa' is there twice",
+        ),
+        (
+            '{"name": "bb"',
+            '{"name": "BB"',
+            "x: package 'BB': not a package name",
+        ),
+        (
+            '"tool", "base": ""',
+            '"base", "base": ""',
+            "x: set 'base' is there twice",
+        ),
         (
             '"tool", "base": ""',
             '"to ol", "base": ""',
-            "x: set 'to ol': not a name of lower-case letters, digits, '-', '_' and '.' (hint: refresh the lock)",
+            "x: set 'to ol': not a name of lower-case letters, digits, '-', '_' and '.'",
         ),
         (
             '"more", "base": "base"',
             '"more", "base": "tool"',
-            "x: set 'more': its base 'tool' is no set before it (hint: refresh the lock)",
+            "x: set 'more': its base 'tool' is no set before it",
         ),
     ],
 )
@@ -117,11 +149,13 @@ def test_bad_lock(before: str, after: str, message: str) -> None:
     assert before in text
     with pytest.raises(UserError) as caught:
         parse_lock(text.replace(before, after, 1), "x")
-    assert str(caught.value) == message
+    assert caught.value.message == message
 
 
 def test_not_json() -> None:
-    with pytest.raises(UserError, match=r"x: not JSON: .* \(hint: refresh the lock\)"):
+    with pytest.raises(
+        UserError, match=r"x: not JSON: .* \(hint: restore it, or empty the file and refresh the lock\)"
+    ):
         parse_lock(LOCK.to_text()[:-5], "x")
 
 

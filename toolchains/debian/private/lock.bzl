@@ -6,15 +6,17 @@ def decode_lock(text, where):
     """Reads a lock.
 
     Args:
-        text: its content.
+        text: its content; an empty file is a lock without sets, so that the first refresh can run.
         where: its name, for messages.
 
     Returns:
         The JSON object as a dict.
     """
+    if not text.strip():
+        return {"packages": [], "sets": [], "snapshot": "", "version": LOCK_VERSION}
     lock = json.decode(text, default = None)
     if type(lock) != "dict" or lock.get("version") != LOCK_VERSION:
-        fail("{}: not a package lock of version {} (hint: refresh the lock)".format(where, LOCK_VERSION))
+        fail("{}: not a package lock of version {} (hint: restore it, or empty the file and refresh the lock)".format(where, LOCK_VERSION))
     return lock
 
 def closure(lock, name):

@@ -74,8 +74,8 @@ def deb_set_test_suite(name):
         "count": "DebSetInfo: 2 debs but 1 names",
         "lacks_essential": "deb_set: essential package four is not among the packages",
         "no_set": "the lock has no set \"bb\"; it has aa",
-        "not_json": "x.json: not a package lock of version 1 (hint: refresh the lock)",
-        "other_version": "x.json: not a package lock of version 1 (hint: refresh the lock)",
+        "not_json": "x.json: not a package lock of version 1 (hint: restore it, or empty the file and refresh the lock)",
+        "other_version": "x.json: not a package lock of version 1 (hint: restore it, or empty the file and refresh the lock)",
         "twice": "deb_set: package one is there twice: toolchains/debian/tests/one.deb and toolchains/debian/tests/other/one.deb " +
                  "(hint: take the packages of one lock)",
         "unsorted": "DebSetInfo: names must be sorted and unique; got two before one",

@@ -36,6 +36,7 @@ def _closure_test_impl(ctx):
         found = closure(lock, name)
         asserts.equals(env, names, [package["name"] for package in found.packages], name)
         asserts.equals(env, essential, found.essential, name)
+    asserts.equals(env, [], decode_lock("\n", "x")["packages"])
     return unittest.end(env)
 
 _closure_test = unittest.make(_closure_test_impl)
