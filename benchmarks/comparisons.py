@@ -1,0 +1,217 @@
+"""The five comparisons, each with what it needs beforehand."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import actions, peers, repository
+from benchmarks.actions import Action
+from benchmarks.measure import Comparison, Contender, execute, progress
+from benchmarks.peers import Mkosi, Mmdebstrap
+from benchmarks.workspace import Workspace
+from sysimage.errors import UserError
+
+EXT4_FROM_TAR = "//benchmarks:ext4_from_tar"
+_UUID = "6f0d3c52-5a0e-4c7e-9a39-3b7f6a4f4c11"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all comparisons work on.
+
+    image: label of the disk image archive; changed: the file, in the work tree, that gets another
+    content; template: the folder of it that is laid over the packages; all: the actions behind the image.
+    """
+
+    workspace: Workspace
+    scratch: Path
+    log: Path
+    image: str
+    changed: str
+    template: str
+    all: Sequence[Action]
+
+    def the(self, mnemonic: str, output: str = "") -> Action:
+        """The one action of a kind. Errors: as `actions.find`."""
+        return actions.find(self.all, mnemonic, output)
+
+    @property
+    def base(self) -> Action:
+        """The action that makes the base layer: the one that starts from nothing.
+
+        Raises:
+            UserError: there is not exactly one.
+        """
+        found = [each for each in self.all if each.mnemonic == "RootfsLayer" and not each.values("--base_tree")]
+        if len(found) != 1:
+            raise UserError(f"{self.image} has {len(found)} base layers; the benchmark expects one")
+        return found[0]
+
+
+def prepare(workspace: Workspace, scratch: Path, log: Path, image: str, changed: str) -> Setting:
+    """Builds once, so that everything is fetched and the server is warm, and asks for the actions.
+
+    Raises:
+        UserError: the build fails, or the file to change is not there.
+    """
+    template, separator, _ = changed.partition("/rootfs/")
+    if not separator or not (workspace.root / changed).is_file():
+        raise UserError(f"{changed} is not a file in a folder rootfs/", hint="name one with --changed")
+    with progress("first build: fetches what is missing"):
+        workspace.build(image, EXT4_FROM_TAR)
+    text = workspace.aquery(f"deps({image})")
+    return Setting(workspace, scratch, log, image, changed, template + "/rootfs", actions.parse(text))
+
+
+def packages(setting: Setting) -> repository.Repository:
+    """The .deb files of the base layer as an archive for the peers."""
+    debs = [setting.workspace.execution_root / path for path in setting.base.values("--deb")]
+    with progress(f"archive of {len(debs)} packages for the peers"):
+        return repository.make(setting.scratch / "archive", debs)
+
+
+def mkosi(setting: Setting, archive: repository.Repository) -> Mkosi:
+    """mkosi, configured, with our template folders to lay over the packages."""
+    extra = setting.scratch / "extra"
+    shutil.rmtree(extra, ignore_errors=True)
+    source = setting.workspace.root / setting.template
+    for folder in sorted(path for path in source.iterdir() if path.is_dir()):
+        shutil.copytree(folder, extra / folder.name, symlinks=True)
+    peer = Mkosi(setting.scratch / "mkosi", archive, extra, setting.log)
+    peer.configure()
+    return peer
+
+
+def _nothing(_: int) -> None:
+    """Nothing to prepare."""
+
+
+def whole_image(setting: Setting, peer: Mkosi) -> Comparison:
+    """Everything from nothing cached."""
+    return Comparison(
+        key="image",
+        title="disk image, nothing cached",
+        target=0.2,
+        ours=Contender(
+            "bazel build", lambda _: setting.workspace.clean(), lambda _: setting.workspace.build(setting.image)
+        ),
+        theirs=Contender("mkosi", lambda _: peer.clear(), lambda _: peer.build(incremental=False)),
+    )
+
+
+def changed_file(setting: Setting, peer: Mkosi) -> Comparison:
+    """One file of the template changed; both have what they cache from a build before."""
+    workspace = setting.workspace
+    inside = setting.changed.removeprefix(setting.template + "/")
+
+    def change(file: Path, original: bytes) -> Callable[[int], None]:
+        return lambda number: _write(file, original + f"# benchmark, round {number}\n".encode())
+
+    with progress("caches for the incremental builds"):
+        workspace.build(setting.image)
+        peer.clear()
+        peer.build(incremental=True)
+        peer.check()
+    original = (workspace.root / setting.changed).read_bytes()
+    return Comparison(
+        key="change",
+        title="disk image, one file of rootfs/etc changed",
+        target=0.15,
+        ours=Contender(
+            "bazel build",
+            change(workspace.root / setting.changed, original),
+            lambda _: workspace.build(setting.image),
+        ),
+        theirs=Contender(
+            "mkosi --incremental", change(peer.extra / inside, original), lambda _: peer.build(incremental=True)
+        ),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def base_layer(setting: Setting, archive: repository.Repository) -> Comparison:
+    """The packages installed, and nothing else."""
+    peer = Mmdebstrap(setting.scratch / "mmdebstrap", archive, setting.log)
+
+    def install(_: int) -> None:
+        peer.build()
+
+    def clear(number: int) -> None:
+        if number:
+            peer.check()
+        peer.clear()
+
+    return Comparison(
+        key="base",
+        title="base layer, nothing cached",
+        target=0.2,
+        ours=Contender(
+            "bazel build",
+            lambda _: setting.workspace.clean(),
+            lambda _: setting.workspace.build(setting.base.label),
+        ),
+        theirs=Contender("mmdebstrap", clear, install),
+    )
+
+
+def ext4(setting: Setting) -> Comparison:
+    """An ext4 image of the tar of the base layer, whole processes."""
+    workspace = setting.workspace
+    workspace.build(EXT4_FROM_TAR, setting.base.label)
+    program = next(path for path in workspace.files(EXT4_FROM_TAR) if path.suffix == "")
+    tar = workspace.execution_root / setting.base.value("--layer_out")
+    ours, theirs = setting.scratch / "ours.ext4", setting.scratch / "theirs.ext4"
+
+    def make(_: int) -> None:
+        execute([program, "--tar", tar, "--raw_out", ours, "--uuid", _UUID], setting.log)
+
+    return Comparison(
+        key="ext4",
+        title="ext4 image of one tar",
+        target=0.8,
+        ours=Contender("ext4_from_tar", lambda _: ours.unlink(missing_ok=True), make),
+        theirs=Contender(
+            "mke2fs -d", lambda _: theirs.unlink(missing_ok=True), lambda _: peers.mke2fs(tar, theirs, setting.log)
+        ),
+    )
+
+
+def verity(setting: Setting) -> Comparison:
+    """The hash tree of the root image: ours over its map, veritysetup over the same bytes in a file."""
+    workspace = setting.workspace
+    workspace.build(setting.image)
+    action = setting.the("VerityPlan")
+    folder = setting.scratch / "verity"
+    raw, tree, root_hash = folder / "raw.img", folder / "tree.img", folder / "roothash"
+    folder.mkdir(exist_ok=True)
+    materialise = setting.the("ImageArchive").arguments[0]
+    words = [f"--source={pair}" for pair in action.values("--source")]
+    execute(
+        [materialise, "--map", action.value("--map"), *words, "--raw_out", raw],
+        setting.log,
+        cwd=workspace.execution_root,
+    )
+
+    def ours(_: int) -> None:
+        actions.run(action, workspace.execution_root, folder, setting.log)
+
+    def clear(_: int) -> None:
+        ours_hash = (folder / action.value("--root_hash_out")).read_text().strip()
+        if root_hash.exists() and root_hash.read_text().strip() != ours_hash:
+            raise UserError(f"root hashes differ: ours {ours_hash}, theirs {root_hash.read_text()}")
+        tree.unlink(missing_ok=True)
+
+    def theirs(_: int) -> None:
+        peers.veritysetup(raw, tree, root_hash, action.value("--salt"), action.value("--uuid"), setting.log)
+
+    return Comparison(
+        key="verity",
+        title=f"hash tree of {raw.stat().st_size / 1e6:.0f} MB",
+        target=1.0,
+        ours=Contender("verity_plan", _nothing, ours),
+        theirs=Contender("veritysetup", clear, theirs),
+    )

@@ -1,0 +1,107 @@
+"""Measures ours beside the peers, in one run; `compare.sh` beside this file starts it in the container."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import comparisons, report, studies
+from benchmarks.measure import Comparison, compare, output_of
+from benchmarks.workspace import Workspace
+from sysimage.errors import UserError
+
+COMPARISONS = ("image", "change", "base", "ext4", "verity")
+STUDIES = ("memory", "capacity")
+EXIT_USER_ERROR = 2
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="compare.sh", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help="rounds of each comparison")
+    parser.add_argument(
+        "--only", action="append", choices=COMPARISONS + STUDIES, help="one of the measurements; may be repeated"
+    )
+    parser.add_argument(
+        "--image", default="//ic-os/guestos/envs/dev:disk-img", help="label of the disk image's archive"
+    )
+    parser.add_argument(
+        "--changed", default="ic-os/guestos/rootfs/etc/hosts", help="file to change for `change`, from the root"
+    )
+    parser.add_argument("--partition", default="A_root", help="partition that grows for `capacity`")
+    parser.add_argument(
+        "--work", type=Path, default=Path("/var/tmp/benchmarks"), help="folder for everything; not a tmpfs"
+    )
+    options = parser.parse_args()
+    if options.runs < 1:
+        parser.error("--runs must be at least 1")
+    return options
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that takes part."""
+    commands = {
+        "bazel": ["dpkg-query", "--show", "--showformat=${Version}", "bazel-bootstrap"],
+        "mkosi": ["mkosi", "--version"],
+        "systemd-repart": ["dpkg-query", "--show", "--showformat=${Version}", "systemd-repart"],
+        "mmdebstrap": ["mmdebstrap", "--version"],
+        "e2fsprogs": ["dpkg-query", "--show", "--showformat=${Version}", "e2fsprogs"],
+        "cryptsetup": ["veritysetup", "--version"],
+    }
+    return {name: output_of(command).strip().splitlines()[0] for name, command in commands.items()}
+
+
+def measure(options: argparse.Namespace) -> report.Results:
+    """All measurements that the options name. Errors: as their parts."""
+    wanted = set(options.only or COMPARISONS + STUDIES)
+    work: Path = options.work
+    log = work / "log"
+    work.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    workspace = Workspace(work / "repository", work / "output", log)
+    workspace.copy_from(Path.cwd())
+    setting = comparisons.prepare(workspace, work, log, options.image, options.changed)
+    makers: dict[str, Callable[[], Comparison]] = {
+        "ext4": lambda: comparisons.ext4(setting),
+        "verity": lambda: comparisons.verity(setting),
+    }
+    if wanted & {"image", "change", "base"}:
+        archive = comparisons.packages(setting)
+        mkosi = comparisons.mkosi(setting, archive)
+        makers["image"] = lambda: comparisons.whole_image(setting, mkosi)
+        makers["change"] = lambda: comparisons.changed_file(setting, mkosi)
+        makers["base"] = lambda: comparisons.base_layer(setting, archive)
+    outcomes = tuple(compare(makers[key](), options.runs) for key in COMPARISONS if key in wanted)
+    if wanted & set(STUDIES):
+        workspace.build(options.image)
+    results = report.Results(
+        machine=report.machine() | versions(),
+        outcomes=outcomes,
+        memory=studies.memory(setting) if "memory" in wanted else (),
+        capacities=studies.capacity(setting, options.partition, options.runs) if "capacity" in wanted else (),
+    )
+    workspace.shut_down()
+    return results
+
+
+def main() -> int:
+    """Measures, prints the report, and leaves it as JSON in the work folder."""
+    options = arguments()
+    try:
+        if os.geteuid() != 0:
+            raise UserError("the peers change owners, so this needs root", hint="start it with benchmarks/compare.sh")
+        if not shutil.which("mkosi"):
+            raise UserError("there is no mkosi here", hint="start it with benchmarks/compare.sh")
+        results = measure(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    (options.work / "results.json").write_text(results.to_json(), encoding="utf-8")
+    print(report.render(results), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

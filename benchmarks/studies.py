@@ -1,0 +1,78 @@
+"""What is not a comparison: the memory of each action, and what capacity costs."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import actions
+from benchmarks.actions import Action
+from benchmarks.comparisons import Setting
+from benchmarks.measure import Times, progress
+from benchmarks.report import ActionMemory, Capacity
+
+SECTOR = 512  # bytes
+_GIB_SECTORS = (1 << 30) // SECTOR
+CAPACITIES = {"10 GiB": 10 * _GIB_SECTORS, "1 TiB": 1024 * _GIB_SECTORS}
+
+
+def is_ours(action: Action) -> bool:
+    """Whether it runs one of our programs; the rest is Bazel's own (symlink trees, launchers)."""
+    return "/py/tools/" in action.arguments[0]
+
+
+def memory(setting: Setting) -> tuple[ActionMemory, ...]:
+    """Runs every action of the image once more, alone, and asks the kernel for its peak.
+
+    What is measured is the largest process of each, pages of mapped input files included.
+    """
+    rows = []
+    for action in filter(is_ours, setting.all):
+        with progress(f"memory of {action.name}"):
+            usage = actions.run(action, setting.workspace.execution_root, setting.scratch / "memory", setting.log)
+        rows.append(ActionMemory(action.name, usage.memory, usage.seconds))
+    return tuple(rows)
+
+
+def resize(layout: dict[str, Any], partition: str, sectors: int) -> dict[str, Any]:
+    """A disk layout with one partition of another size; those behind it move, and the disk follows."""
+    old = next(each for each in layout["partitions"] if each["name"] == partition)
+    more = sectors - old["size"]
+    rows = [
+        row | {"size": sectors} if row is old else row | {"start": row["start"] + more * (row["start"] > old["start"])}
+        for row in layout["partitions"]
+    ]
+    return layout | {"partitions": rows, "size": layout["size"] + more}
+
+
+def capacity(setting: Setting, partition: str, rounds: int) -> tuple[Capacity, ...]:
+    """The disk image with the same content, its root partition of 10 GiB and of 1 TiB.
+
+    The two actions that see the capacity are run: the partition table's plan, and the archive.
+    """
+    root = setting.workspace.execution_root
+    plan, archive = setting.the("GptPlan"), setting.the("ImageArchive")
+    layout = json.loads((root / plan.value("--layout")).read_text(encoding="utf-8"))
+    seconds: dict[str, list[float]] = {name: [] for name in CAPACITIES}
+    folders = {name: setting.scratch / f"capacity-{name.replace(' ', '-')}" for name in CAPACITIES}
+    disks = {}
+    for name, sectors in CAPACITIES.items():
+        resized = resize(layout, partition, sectors)
+        disks[name] = resized["size"] * SECTOR
+        folders[name].mkdir(exist_ok=True)
+        (folders[name] / "layout.json").write_text(json.dumps(resized), encoding="utf-8")
+    for number in range(rounds):
+        for name, folder in folders.items():
+            with progress(f"capacity, round {number + 1} of {rounds}: {name}"):
+                seconds[name].append(_plan_and_write(plan, archive, root, folder, setting.log))
+    return tuple(
+        Capacity(name, disks[name], Times(tuple(seconds[name])), (folder / archive.outputs[0]).stat().st_size)
+        for name, folder in folders.items()
+    )
+
+
+def _plan_and_write(plan: Action, archive: Action, root: Path, folder: Path, log: Path) -> float:
+    start = time.monotonic()
+    actions.run(plan, root, folder, log, places={plan.value("--layout"): folder / "layout.json"})
+    actions.run(archive, root, folder, log, places={path: folder / path for path in plan.outputs})
+    return time.monotonic() - start

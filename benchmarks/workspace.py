@@ -1,0 +1,81 @@
+"""Bazel on a copy of the work tree, with an output folder of its own.
+
+A benchmark empties caches and changes a file. In a copy neither is anybody's loss.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.measure import execute, output_of
+
+# Nothing that was built before, here or elsewhere, counts.
+_BUILD_OPTIONS = (
+    "--disk_cache=",
+    "--remote_cache=",
+    "--noshow_progress",
+    "--experimental_convenience_symlinks=ignore",
+)
+# The container's root stays root for the peers, which change owners. Bazel's sandbox wants an ordinary user.
+_ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+
+
+@dataclass(slots=True)
+class Workspace:
+    """A copy of a work tree, and the Bazel server that builds in it."""
+
+    root: Path
+    output_base: Path
+    log: Path
+    _info: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def _bazel(self) -> list[str]:
+        prefix = _ORDINARY if os.geteuid() == 0 else ()
+        return [*prefix, "bazel", f"--output_base={self.output_base}"]
+
+    def copy_from(self, work_tree: Path) -> None:
+        """Copies what git knows of a work tree, and what is new there; an older copy goes away."""
+        git = ["git", "-c", f"safe.directory={work_tree}", "-C", str(work_tree)]
+        listing = output_of([*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        shutil.rmtree(self.root, ignore_errors=True)
+        for name in filter(None, listing.split("\0")):
+            source, target = work_tree / name, self.root / name
+            if source.is_symlink() or source.is_file():  # a file that was just deleted is still in git's list
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target, follow_symlinks=False)
+
+    def build(self, *targets: str) -> None:
+        """Builds targets, with what is cached in this output folder and nothing else."""
+        execute([*self._bazel, "build", *_BUILD_OPTIONS, *targets], self.log, cwd=self.root)
+
+    def clean(self) -> None:
+        """Forgets all outputs, all actions and all that the server knows of them; fetched files stay."""
+        execute([*self._bazel, "clean"], self.log, cwd=self.root)
+
+    def shut_down(self) -> None:
+        """Stops the server."""
+        execute([*self._bazel, "shutdown"], self.log, cwd=self.root)
+
+    def aquery(self, query: str) -> str:
+        """The actions of a query, as JSON."""
+        options = ["--output=jsonproto", "--include_param_files", *_BUILD_OPTIONS]
+        return output_of([*self._bazel, "aquery", *options, query], cwd=self.root)
+
+    def files(self, *targets: str) -> list[Path]:
+        """The output files of targets, in the execution root."""
+        query = " + ".join(targets)
+        listing = output_of([*self._bazel, "cquery", "--output=files", *_BUILD_OPTIONS, query], cwd=self.root)
+        return [self.execution_root / line for line in listing.splitlines()]
+
+    def info(self, key: str) -> str:
+        """A value of `bazel info`."""
+        if key not in self._info:
+            self._info[key] = output_of([*self._bazel, "info", *_BUILD_OPTIONS, key], cwd=self.root).strip()
+        return self._info[key]
+
+    @property
+    def execution_root(self) -> Path:
+        """The folder that paths of actions are relative to."""
+        return Path(self.info("execution_root"))
