@@ -1,0 +1,63 @@
+"""Disk images for machines: out of an archive, made larger, damaged on purpose."""
+
+import tarfile
+from pathlib import Path
+
+import zstandard
+
+from sysimage.errors import UserError
+
+MEMBER = "disk.img"
+
+
+def unpack(archive: Path | str, folder: Path | str, member: str = MEMBER, size: int = 0) -> Path:
+    """Takes a raw disk out of `disk-img.tar.zst`; its holes stay holes.
+
+    Args:
+        archive: a zstd-compressed tar.
+        folder: where the disk goes, under the member's name.
+        member: the member to take.
+        size: bytes that the disk is to have at least; what is added is a hole.
+
+    Returns:
+        The path of the disk.
+
+    Raises:
+        UserError: not such an archive, or it has no such member.
+    """
+    target = Path(folder) / member
+    try:
+        with (
+            open(archive, "rb") as file,
+            zstandard.ZstdDecompressor().stream_reader(file) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as tar,
+        ):
+            for entry in tar:
+                if entry.name == member:
+                    tar.extract(entry, folder, filter="data")
+                    break
+            else:
+                raise UserError(f"{archive} has no member {member!r}")
+    except (tarfile.TarError, zstandard.ZstdError) as error:
+        raise UserError(f"{archive}: not a zstd-compressed tar: {error}") from error
+    except OSError as error:
+        raise UserError(f"cannot take {member!r} out of {archive}: {error.strerror}") from error
+    with open(target, "r+b") as disk:
+        if disk.seek(0, 2) < size:
+            disk.truncate(size)
+    return target
+
+
+def flip_byte(disk: Path | str, offset: int) -> None:
+    """Inverts all bits of one byte.
+
+    Raises:
+        ValueError: it lies behind the end.
+    """
+    with open(disk, "r+b") as file:
+        file.seek(offset)
+        old = file.read(1)
+        if not old:
+            raise ValueError(f"byte {offset} of {disk} lies behind its end")
+        file.seek(offset)
+        file.write(bytes([old[0] ^ 0xFF]))

@@ -1,0 +1,66 @@
+"""Boots a disk image in QEMU, with its console in this terminal; changes to the disk are thrown away."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from sysimage.errors import UserError
+from sysimage.vm import disks
+from sysimage.vm.interactive import launch
+from sysimage.vm.qemu import Disk, Machine, kvm_usable
+from tools.main import run
+
+_TOOL = flags.DEFINE_string("tool", None, "Folder with unpacked QEMU and firmware.", required=True)
+_IMAGE = flags.DEFINE_string("image", None, "disk-img.tar.zst, or a raw disk image.", required=True)
+_KEEP = flags.DEFINE_string("keep", None, "Raw disk that keeps its changes; made from the image if it is not there.")
+_SIZE = flags.DEFINE_integer("disk_gib", 50, "Size of the disk in GiB; the image is made as large with a hole.")
+_MEMORY = flags.DEFINE_integer("memory", 2048, "Memory in MiB.")
+_CPUS = flags.DEFINE_integer("cpus", 2, "Processors.")
+_SSH_PORT = flags.DEFINE_integer("ssh_port", 2222, "Port of this machine that leads to ssh of the guest; 0: none.")
+
+_SUFFIX = ".tar.zst"
+_GIB = 1 << 30
+
+
+def provide_disk(scratch: Path) -> Disk:
+    """The disk that the flags describe.
+
+    Raises:
+        UserError: the image is missing or is none.
+    """
+    size = _SIZE.value * _GIB
+    image = Path(_IMAGE.value)
+    if _KEEP.value and Path(_KEEP.value).exists():
+        return Disk(Path(_KEEP.value).absolute(), writable=True)
+    if not image.is_file():
+        raise UserError(f"there is no image {image}")
+    if not image.name.endswith(_SUFFIX):
+        return Disk(image.absolute())
+    disk = disks.unpack(image, scratch, size=size)
+    if _KEEP.value:
+        kept = Path(_KEEP.value).absolute()
+        shutil.move(disk, kept)
+        return Disk(kept, writable=True)
+    return Disk(disk)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the machine until it, or the user, ends it."""
+    if argv[1:]:
+        raise UserError(f"unexpected argument {argv[1]!r}")
+    forward = [(_SSH_PORT.value, 22)] if _SSH_PORT.value else []
+    with tempfile.TemporaryDirectory(prefix="launch-") as scratch:
+        disk = provide_disk(Path(scratch))
+        machine = Machine([disk], memory=_MEMORY.value, cpus=_CPUS.value, forward=forward, restart=True)
+        print(f"Starting with {'KVM' if kvm_usable() else 'software emulation (no usable KVM)'}.")
+        print("Ctrl-A X ends the machine, Ctrl-A H lists more keys." + ("" if disk.writable else " Changes are lost."))
+        if forward:
+            print(f"ssh: ssh -p {_SSH_PORT.value} root@localhost")
+        return launch(machine, _TOOL.value, scratch)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,50 @@
+"""GRUB for UEFI."""
+
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
+load("//toolchains/sysimage/providers:locked_tool_info.bzl", "LockedToolInfo")
+
+def _grub_image_impl(ctx):
+    if ctx.attr.partition < 1:
+        fail("grub_image: partition must be a number from 1; got {}".format(ctx.attr.partition))
+    out = ctx.actions.declare_file(ctx.attr.out)
+    grub = ctx.attr.grub[LockedToolInfo]
+    args = ctx.actions.args()
+    args.add_all([grub.folder], before_each = "--tool", expand_directories = False)
+    args.add("--partition", ctx.attr.partition)
+    args.add_all(ctx.attr.modules, before_each = "--module")
+    args.add("--out", out)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = [grub.folder],
+        outputs = [out],
+        env = PYTHON_ENV,
+        mnemonic = "GrubImage",
+        progress_message = "Making boot loader %{label}",
+    )
+    return [DefaultInfo(files = depset([out]))]
+
+grub_image = rule(
+    implementation = _grub_image_impl,
+    doc = """\
+Makes GRUB as an EFI program that holds all its modules.
+
+It reads `grub.cfg` from one partition of the disk that it was loaded from, by number, and searches
+for nothing. If that fails it says so and restarts the machine; there is no prompt.
+
+```starlark
+grub_image(
+    name = "efi",
+    out = "BOOTX64.EFI",
+    partition = 2,
+)
+```
+""",
+    attrs = {
+        "grub": attr.label(doc = "Unpacked GRUB.", default = "//toolchains/sysimage/tools:grub", providers = [LockedToolInfo], cfg = "exec"),
+        "modules": attr.string_list(doc = "GRUB's modules; left out: what grub.cfg needs to boot Linux from FAT, ext4 and LVM."),
+        "out": attr.string(doc = "Name of the file.", default = "BOOTX64.EFI"),
+        "partition": attr.int(doc = "Number, from 1, of the partition with grub.cfg.", mandatory = True),
+        "_tool": attr.label(default = "//py/tools:grub_image", executable = True, cfg = "exec"),
+    },
+)

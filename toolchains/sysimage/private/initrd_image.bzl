@@ -1,0 +1,70 @@
+"""The initrd: a small first root in memory that opens the real one."""
+
+load("//toolchains/debian:providers.bzl", "DebSetInfo")
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
+load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(":sources.bzl", "DEFAULT_EPOCH", "add_sources")
+
+# What toolchains/sysimage/initrd/verity-init.sh uses.
+_VERITY_APPLETS = ["cat", "cut", "dd", "grep", "insmod", "mount", "sed", "sh", "sleep", "switch_root", "tr", "xxd"]
+
+def _initrd_image_impl(ctx):
+    out = ctx.actions.declare_file(ctx.attr.out or ctx.label.name + ".img")
+    programs = ctx.attr.programs[DebSetInfo]
+    args = ctx.actions.args()
+    args.add_all(programs.debs, before_each = "--deb")
+    args.add_all(ctx.attr.paths, before_each = "--program")
+    args.add_all(ctx.attr.applets, before_each = "--applet")
+    inputs = [ctx.file.init] + programs.debs
+    if ctx.attr.kernel_packages:
+        kernel = ctx.attr.kernel_packages[DebSetInfo]
+        args.add_all(kernel.debs, before_each = "--kernel_deb")
+        inputs += kernel.debs
+    trees = [target[RootfsInfo] for target in ctx.attr.kernel]
+    args.add_all([info.tree for info in trees], before_each = "--kernel_tree")
+    sources = depset(transitive = [info.sources for info in trees])
+    add_sources(args, sources)
+    args.add_all(ctx.attr.modules, before_each = "--module")
+    args.add("--init", ctx.file.init)
+    args.add("--epoch", ctx.attr.epoch)
+    args.add("--out", out)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = depset(inputs + [info.tree for info in trees], transitive = [sources]),
+        outputs = [out],
+        env = PYTHON_ENV,
+        mnemonic = "InitrdImage",
+        progress_message = "Making initrd %{label}",
+    )
+    return [DefaultInfo(files = depset([out]))]
+
+initrd_image = rule(
+    implementation = _initrd_image_impl,
+    doc = """\
+Makes an initrd: busybox, a few programs with their libraries, kernel modules in loading order, and an init script.
+
+The default init opens the dm-verity device that the kernel command line names, mounts it read-only and starts
+the system on it; if it cannot, it says why and panics. A zstd-compressed cpio archive, the same bytes every time.
+
+```starlark
+initrd_image(
+    name = "initrd",
+    kernel = [":base", ":modules"],
+    modules = ["virtio_blk", "dm-verity"],
+)
+```
+""",
+    attrs = {
+        "applets": attr.string_list(doc = "Commands of busybox that `init` uses.", default = _VERITY_APPLETS),
+        "epoch": attr.int(doc = "Modification time of everything, seconds since 1970.", default = DEFAULT_EPOCH),
+        "init": attr.label(doc = "What the kernel starts.", allow_single_file = True, default = "//toolchains/sysimage/initrd:verity-init.sh"),
+        "kernel": attr.label_list(doc = "Trees with one kernel's modules and their index, laid over each other.", providers = [RootfsInfo]),
+        "kernel_packages": attr.label(doc = "Kernel packages; `kernel` is laid over what is in them.", providers = [DebSetInfo]),
+        "modules": attr.string_list(doc = "Modules to load, by name; what they need comes before them, what is built in is left out."),
+        "out": attr.string(doc = "Name of the file; the default is the target's name with `.img`."),
+        "paths": attr.string_list(doc = "Paths in `programs` of what goes to /sbin.", default = ["usr/sbin/dmsetup"]),
+        "programs": attr.label(doc = "Packages with busybox and the programs.", default = "@debian_tools//:initrd", providers = [DebSetInfo]),
+        "_tool": attr.label(default = "//py/tools:initrd_image", executable = True, cfg = "exec"),
+    },
+)
