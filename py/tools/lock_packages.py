@@ -143,7 +143,7 @@ def refresh(path: Path, specs: Sequence[SetSpec], suites: Sequence[Suite]) -> No
     fetcher = Fetcher(mirrors, _cache(), new.snapshot)
     fetcher.debs(fresh)
     if fresh:
-        print(f"fetched and checked {len(fresh)} packages, {format_bytes(sum(package.size for package in fresh))}")
+        print(f"fetched and checked {format_bytes(sum(package.size for package in fresh))}")
     if not changes.any:
         print(f"{path.name} is up to date")
         return

@@ -52,7 +52,7 @@ def test_refresh(tree: Path) -> None:
         "  + editor-a   1.0              +35 B  more\n"
         "  + server     2.0~rc1          +37 B  more\n"
         "  + tiny-libc  1:2.41-1+b1      +44 B  system\n"
-        "fetched and checked 5 packages, 175 B\n"
+        "fetched and checked 175 B\n"
         "wrote lock.json\n"
     )
     lock = read_lock(tree / "lock.json")
