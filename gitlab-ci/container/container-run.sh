@@ -23,7 +23,12 @@ Environment:
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 repository=$(cd "${here}/../.." && pwd -P)
-readonly here repository
+# Where the command starts: in the folder that the caller is in, if that is in the repository.
+case $(pwd -P)/ in
+  "${repository}"/*) workdir=/ic$(pwd -P | cut --characters=$((${#repository} + 1))-) ;;
+  *) workdir=/ic ;;
+esac
+readonly here repository workdir
 readonly cache=${XDG_CACHE_HOME:-${HOME:?is not set, so there is no place for caches}/.cache}/ic-container
 
 say() { echo "container-run: $*" >&2; }
@@ -56,7 +61,7 @@ need() {
   if ((EUID != 0)); then
     die "missing on this machine: ${missing[*]}" "as root: apt-get install ${missing[*]}"
   fi
-  command -v apt-get > /dev/null || die "missing on this machine: ${missing[*]}" "install them; there is no apt-get here to do it with"
+  command -v apt-get > /dev/null || die "missing on this machine: ${missing[*]}" "install what is named; there is no apt-get here to do it with"
   say "installing ${missing[*]} on this machine"
   { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"; } \
     < /dev/null > "${cache}/install.log" 2>&1 || {
@@ -77,6 +82,18 @@ need_subordinate_ids() {
   done
 }
 
+# Removes roots of former definitions, except those that something runs in: whoever enters a root holds a lock on it.
+prune_roots() {
+  local root
+  for root in "${cache}"/root-*; do
+    if [[ ! -d ${root} || ${root} == "${cache}/root-$(definition)" ]]; then continue; fi
+    if flock --nonblock --exclusive "${root}" true; then
+      say "removing ${root}, a root of a former definition"
+      rm --recursive --force --one-file-system "${root}"
+    fi
+  done
+}
+
 # Makes the root once. It appears under its name only when complete, so an interrupted build leaves nothing that counts.
 make_root() {
   local root=$1 building
@@ -91,15 +108,16 @@ make_root() {
     [[ ! -d ${root} ]] || exit 0
     rm --recursive --force --one-file-system "${cache}"/root-*.partial
     building=${root}.partial
-    say "making the root of the container from $(packages | tr ',' '\n' | wc --lines) Debian packages: once, about two minutes"
+    say "making the root of the container from $(packages | tr ',' '\n' | wc --lines) Debian packages: once, about a minute"
     SECONDS=0
     "${here}/make-root.sh" "$(suite)" "$(packages)" "${building}" < /dev/null >&2 || {
       status=$?
-      ((status == 2)) || say "the root could not be made (see above); the next start tries again"
+      ((status == 3)) || say "the root could not be made (see above); the next start tries again"
       exit 2
     }
     mv "${building}" "${root}"
     say "root made in ${SECONDS} s: ${root}"
+    prune_roots
   ) || exit $?
 }
 
@@ -120,13 +138,15 @@ enter_root() {
     mounts+=(--unshare-user --uid 1000 --gid 1000)
     join+=(--user --preserve-credentials)
   fi
+  # Held by the command, and by a Bazel server that it starts, until they end (see prune_roots).
+  exec {fd}< "${root}" && flock --shared "${fd}"
   # The subshell around it hands bwrap over to init, which reaps it.
   # shellcheck disable=SC2016 # $$ is for the inner shell
-  exec {fd}< <((exec bwrap "${mounts[@]}" --chdir / -- /bin/sh -c 'echo $$ && exec sleep 60 > /dev/null' < /dev/null &))
+  exec {fd}< <((exec bwrap "${mounts[@]}" --chdir / -- /bin/sh -c 'echo $$ && exec /usr/bin/sleep 60 > /dev/null' < /dev/null &))
   read -r holder <&"${fd}" || die "bubblewrap could not enter the root" "its message is above; it needs user namespaces, or root"
   exec {fd}<&-
   # shellcheck disable=SC2016 # for the inner shell
-  exec nsenter --target="${holder}" "${join[@]}" --wdns=/ic -- /usr/bin/env --ignore-environment "${environment[@]}" \
+  exec nsenter --target="${holder}" "${join[@]}" --wdns="${workdir}" -- /usr/bin/env --ignore-environment "${environment[@]}" \
     /bin/sh -c 'kill "$0" && exec "$@"' "${holder}" "$@"
 }
 
@@ -152,10 +172,10 @@ engine() {
 
 # A container lives as long as its command, so Bazel's server starts anew each time (a few seconds).
 run_engine() {
-  local name=$1 image=$2 arguments=(--rm --init --interactive --network=host --workdir=/ic)
+  local name=$1 image=$2 arguments=(--rm --init --interactive --network=host --workdir="${workdir}")
   shift 2
   if ! "${name}" image inspect "${image}" > /dev/null 2>&1 < /dev/null; then
-    say "building ${image} with ${name}: once, about two minutes"
+    say "building ${image} with ${name}: once, about a minute"
     "${name}" build --tag "${image}" "${here}" < /dev/null >&2 ||
       die "${name} could not build ${image}" "IC_CONTAINER_ENGINE=bwrap does without ${name}"
   fi
@@ -214,13 +234,13 @@ share_configuration() {
 
 # Caches, under the same paths inside and outside, so that the links that Bazel leaves in the repository lead somewhere on both sides.
 share_caches() {
-  local key outputs bazelrc
+  local key outputs bazelrc settings
   key=$(printf '%s' "${repository}" | sha256sum | cut --characters=1-16)
   outputs=${cache}/bazel/${key}
   bazelrc=${outputs}/container.bazelrc
   mkdir --parents "${outputs}" "${cache}/repository" "${cache}/home" "${cache}/tmp"
   printf '%s\n' "${repository}" > "${outputs}/repository"
-  {
+  settings=$(
     cat "${here}/bazel.bazelrc"
     printf '%s\n' '' '# Added by container-run.sh.' \
       "startup --output_user_root=${outputs}" \
@@ -228,8 +248,12 @@ share_caches() {
       "startup --host_jvm_args=-Dcontainer.definition=$1" \
       "build --test_env=CONTAINER_DEFINITION=$1" \
       "common --repository_cache=${cache}/repository"
-  } > "${bazelrc}.$$"
-  mv "${bazelrc}.$$" "${bazelrc}"
+  )
+  # The file that a running server sees stays as it is, unless there is something to change.
+  if [[ ! -f ${bazelrc} || $(< "${bazelrc}") != "${settings}" ]]; then
+    printf '%s\n' "${settings}" > "${bazelrc}.$$"
+    mv "${bazelrc}.$$" "${bazelrc}"
+  fi
   binds+=(bind "${cache}/home" /home/builder bind "${cache}/tmp" /var/tmp bind "${outputs}" "${outputs}"
     bind "${cache}/repository" "${cache}/repository" ro-bind "${bazelrc}" /etc/bazel.bazelrc bind "${repository}" /ic)
   environment+=(HOME=/home/builder USER=builder LANG=C.UTF-8
@@ -238,9 +262,7 @@ share_caches() {
 
 prune() {
   local folder
-  for folder in "${cache}"/root-*; do
-    [[ ! -d ${folder} || ${folder} == "${cache}/root-$(definition)" ]] || { say "removing ${folder}" && rm --recursive --force --one-file-system "${folder}"; }
-  done
+  prune_roots
   for folder in "${cache}"/bazel/*; do
     if [[ -f ${folder}/repository && ! -d $(cat "${folder}/repository") ]]; then
       say "removing ${folder}"

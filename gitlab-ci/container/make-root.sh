@@ -6,6 +6,7 @@
 # PACKAGES is separated by commas, ROOT a folder that does not exist yet. container-run.sh calls this; it rebuilds
 # the root when one byte of this file changes. As root the packages keep their owners; for an ordinary user
 # mmdebstrap needs a range of subordinate ids while it installs, and the result belongs to that user alone.
+# Exit status 3 says that the message on standard error is all there is to say.
 set -o errexit -o nounset -o pipefail
 
 readonly suite=$1 packages=$2 root=$3
@@ -36,7 +37,7 @@ main() {
   done < <(mirrors)
   if ((${#sources[@]} == 0)); then
     echo "container-run: no Debian mirror is known (hint: set DEBIAN_MIRROR to the base address of one, http://HOST/debian)" >&2
-    exit 2
+    exit 3
   fi
   # The index of a testing suite may be past its date; what it says is still signed.
   options+=(--aptopt='Acquire::Check-Valid-Until "false"')
