@@ -22,7 +22,10 @@ def test_statuses() -> None:
 
 
 def test_a_test_without_result_has_failed_and_other_targets_do_not_count() -> None:
-    assert count([configured("//:a"), configured("//:b", None), configured("//:c"), summary("//:c", "PASSED")]) == (1, 1)
+    assert count([configured("//:a"), configured("//:b", None), configured("//:c"), summary("//:c", "PASSED")]) == (
+        1,
+        1,
+    )
 
 
 def test_nothing() -> None:

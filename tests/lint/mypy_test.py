@@ -11,4 +11,5 @@ def test_mypy(tmp_path: Path) -> None:
     folder.mkdir()
     files = [path for path in sources("python", folder) if path.suffix == ".py"]
     options = ["--no-error-summary", f"--cache-dir={tmp_path / 'cache'}"]
-    check([sys.executable, "-m", "mypy", *options, *files], folder, "change what it names; `mypy` runs outside of Bazel too", {"MYPY_FORCE_COLOR": "0"})
+    mend = "change what it names; `mypy` runs outside of Bazel too"
+    check([sys.executable, "-m", "mypy", *options, *files], folder, mend, {"MYPY_FORCE_COLOR": "0"})
