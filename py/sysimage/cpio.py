@@ -21,6 +21,7 @@ HEADER_SIZE = 110
 ALIGNMENT = 4
 _FIELDS = 13
 _FIELD_MAX = 0xFFFFFFFF
+_LIMITED = ("inode", "mode", "uid", "gid", "links", "time", "size")  # the first fields, which come from outside
 _TYPES = {node_type.format_bits: node_type for node_type in NodeType}
 
 
@@ -40,7 +41,7 @@ def make(tree: Tree, sources: Sources) -> bytes:
         links = tree.links(path)
         number = numbers.setdefault(tree.number(path), len(numbers) + 1)
         data = b""
-        if node.content is not None and path == _last(tree, links):
+        if node.content is not None and path == _last(links):
             data = ImageReader(node.content, sources).read(0, node.size)
         elif node.type is NodeType.SYMLINK:
             data = encode(node.target)
@@ -49,7 +50,7 @@ def make(tree: Tree, sources: Sources) -> bytes:
     return b"".join(parts)
 
 
-def _last(tree: Tree, links: list[str]) -> str:
+def _last(links: list[str]) -> str:
     """The path of an inode that comes last in walking order: parts compare as the walk sorts them."""
     return max(links, key=lambda path: [encode(part) for part in path.split("/")]) if len(links) > 1 else links[0]
 
@@ -61,7 +62,7 @@ def _entry(path: str, node: Node, number: int, links: int, data: bytes, trailer:
     mode = 0 if trailer else node.type.format_bits | node.mode
     mtime = node.mtime // NANOSECONDS
     numbers = (number, mode, node.uid, node.gid, links, mtime, len(data), 0, 0, *node.device, len(name), 0)
-    for value, what in zip(numbers, ("inode", "mode", "uid", "gid", "links", "time", "size")):
+    for value, what in zip(numbers, _LIMITED, strict=False):
         if not 0 <= value <= _FIELD_MAX:
             raise UserError(f"/{path} has the {what} {value}; a cpio archive holds 0 to {_FIELD_MAX}")
     header = MAGIC + b"".join(b"%08X" % value for value in numbers)

@@ -17,6 +17,7 @@ _OUT = flags.DEFINE_string("out", None, "Where the program goes.", required=True
 
 
 def main(argv: Sequence[str]) -> None:
+    """Makes what the flags describe."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}")
     with tempfile.TemporaryDirectory() as scratch:

@@ -25,6 +25,7 @@ _OUT = flags.DEFINE_string("out", None, "Where the initrd goes.", required=True)
 
 
 def main(argv: Sequence[str]) -> None:
+    """Makes what the flags describe."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}")
     sources = parse_sources(_SOURCE.value)

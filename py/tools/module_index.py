@@ -24,6 +24,7 @@ _TREE_OUT = flags.DEFINE_string("tree_out", None, "Where the tree of the index f
 
 
 def main(argv: Sequence[str]) -> None:
+    """Makes what the flags describe."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}")
     sources = parse_sources(_SOURCE.value)

@@ -19,6 +19,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder to fill; it exists and is empty.
 
 
 def main(argv: Sequence[str]) -> None:
+    """Makes what the flags describe."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}")
     out = Path(_OUT.value)

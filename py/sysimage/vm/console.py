@@ -41,7 +41,8 @@ class Console:
 
     def __init__(self, connection: socket.socket, log: Path | None = None) -> None:
         self._connection = connection
-        self._log = open(log, "wb") if log is not None else None
+        self._files = contextlib.ExitStack()
+        self._log = self._files.enter_context(log.open("wb")) if log is not None else None
         self._changed = threading.Condition()
         self._text = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -65,8 +66,7 @@ class Console:
                     self._closed = True
                 self._changed.notify_all()
             if not data:
-                if self._log is not None:
-                    self._log.close()
+                self._files.close()
                 return
 
     def _take(self, data: bytes) -> None:

@@ -43,6 +43,7 @@ class Disk:
     serial: str = ""
 
     def arguments(self, number: int) -> list[str]:
+        """QEMU's arguments for it as the machine's disk of a number, from 0."""
         mode = "readonly=on" if self.read_only else f"snapshot={'off' if self.writable else 'on'}"
         cache = "cache=unsafe,discard=unmap"  # nothing here must survive a power cut of the host
         device = f"virtio-blk-pci,drive=disk{number}"
@@ -170,7 +171,8 @@ class VirtualMachine:
         words = arguments(machine, self._tool, variables)
         words += ["-chardev", f"socket,id=console,fd={theirs.fileno()}", "-serial", "chardev:console"]
         words += ["-chardev", f"socket,id=control,fd={their_control.fileno()}", "-qmp", "chardev:control"]
-        self._errors = open(self._scratch / "qemu.stderr", "w+b")
+        self._files = contextlib.ExitStack()
+        self._errors = self._files.enter_context(open(self._scratch / "qemu.stderr", "w+b"))  # noqa: SIM115
         with theirs, their_control:
             self.process = subprocess.Popen(
                 locked_tool.command(self._tool, PROGRAM, words),
@@ -249,4 +251,4 @@ class VirtualMachine:
         self._replies.close()
         self._control.close()
         self.console.close()
-        self._errors.close()
+        self._files.close()
