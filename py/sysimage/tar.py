@@ -223,7 +223,7 @@ def _split(name: bytes) -> tuple[bytes | None, bytes]:
 
 
 def _record(key: bytes, value: bytes) -> bytes:
-    """`LENGTH KEY=VALUE\\n`, where LENGTH counts its own digits too."""
+    """`LENGTH KEY=VALUE` and a newline, where LENGTH counts its own digits too."""
     rest = len(key) + len(value) + 3
     length = rest + len(str(rest))
     length = rest + len(str(length))
