@@ -53,7 +53,7 @@ def label_bytes(label: str) -> bytes:
     if len(label) > LABEL_MAX:
         raise UserError(f"FAT label {label!r} has {len(label)} characters, {LABEL_MAX} are possible")
     if not _LABEL.fullmatch(label) or label != label.strip():
-        hint = f"use {label.upper()!r}" if _LABEL.fullmatch(label.upper().strip()) else ""
+        hint = f"use {label.upper().strip()!r}" if _LABEL.fullmatch(label.upper().strip()) else ""
         allowed = "A-Z, 0-9, $%'-_@~`!(){}^#& and inner blanks"
         raise UserError(f"FAT label {label!r} has characters other than {allowed}", hint)
     return label.encode().ljust(LABEL_MAX)
