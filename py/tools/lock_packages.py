@@ -21,9 +21,11 @@ from absl import flags
 from sysimage.debian.changes import compare, format_bytes, format_changes
 from sysimage.debian.fetch import Fetcher
 from sysimage.debian.lock import Lock, check_requests, read_lists, read_lock
+from sysimage.debian.lock_review import review_scripts
 from sysimage.debian.mirrors import find_mirrors
 from sysimage.debian.refresh import IndexLoader, SetSpec, Suite, check_not_older, resolve_sets
 from sysimage.debian.resolve import Resolver
+from sysimage.debian.scripts import load_scripts
 from sysimage.errors import UserError
 from sysimage.files import write_text
 from tools.main import run
@@ -41,6 +43,7 @@ _CACHE = flags.DEFINE_string("cache", None, "Folder that keeps .debs by hash; de
 _CHECK = flags.DEFINE_bool("check", False, "Only compare lists and lock; exit status 1 when they differ.")
 _CHECKED_OUT = flags.DEFINE_string("checked_out", None, "With --check: an empty file to write when they agree.")
 _MENDED_BY = flags.DEFINE_string("mended_by", "", "With --check: the command that refreshes the lock, to be shown.")
+_SCRIPTS = flags.DEFINE_string("scripts", None, "Table of maintainer scripts: one that it lacks stops the refresh.")
 _SNAPSHOT = flags.DEFINE_string("snapshot", "", "What {snapshot} in a mirror's address stands for: YYYYMMDDTHHMMSSZ.")
 _ALLOW_EXPIRED = flags.DEFINE_bool("allow_expired", False, "Accept an index past its Valid-Until (archive snapshots).")
 _ALLOW_OLDER = flags.DEFINE_bool("allow_older", False, "Accept an index older than the lock's.")
@@ -141,9 +144,18 @@ def refresh(path: Path, specs: Sequence[SetSpec], suites: Sequence[Suite]) -> No
     print(format_changes(changes), end="")
     fresh = [*changes.added, *(package for _, package in changes.changed)]
     fetcher = Fetcher(mirrors, _cache(), new.snapshot)
-    fetcher.debs(fresh)
+    debs = fetcher.debs(fresh)
     if fresh:
         print(f"fetched and checked {format_bytes(sum(package.size for package in fresh))}")
+    if _SCRIPTS.value:
+        table = load_scripts(source_path(_SCRIPTS.value))
+        report = review_scripts(changes, debs, fetcher, table)
+        if report:
+            print(report, end="")
+            raise UserError(
+                f"maintainer scripts above are not reviewed: {path.name} is as it was",
+                hint=f"read them, and add entries that say what stands for them to {_SCRIPTS.value}",
+            )
     if not changes.any:
         print(f"{path.name} is up to date")
         return
