@@ -6,8 +6,8 @@ load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(":sources.bzl", "DEFAULT_EPOCH", "declare_map")
 
 def _ext4_image_impl(ctx):
-    if not ctx.attr.src and not ctx.attr.size:
-        fail("ext4_image: an empty filesystem (no src) needs a size; got neither in {}".format(ctx.label))
+    if not ctx.attr.src and not ctx.attr.fs_size:
+        fail("ext4_image: an empty filesystem (no src) needs a fs_size; got neither in {}".format(ctx.label))
     args = ctx.actions.args()
     inputs = []
     sources = depset()
@@ -16,8 +16,8 @@ def _ext4_image_impl(ctx):
         args.add("--tree", rootfs.tree)
         inputs.append(rootfs.tree)
         sources = rootfs.sources
-    if ctx.attr.size:
-        args.add("--size", ctx.attr.size)
+    if ctx.attr.fs_size:
+        args.add("--size", ctx.attr.fs_size)
     if ctx.file.file_contexts:
         args.add("--file_contexts", ctx.file.file_contexts)
         inputs.append(ctx.file.file_contexts)
@@ -66,8 +66,8 @@ ext4_image(
         "fs_label": attr.string(doc = "Volume label, at most 16 bytes."),
         "hash_seed": attr.string(doc = "UUID that seeds the hashes of directory indexes; the default is `uuid`."),
         "journal": attr.bool(doc = "Whether to have a journal. A filesystem that is only read needs none."),
-        "reserve": attr.int(doc = "Bytes to leave free beyond the content, when there is no `size`."),
-        "size": attr.string(doc = "Size in bytes; left out: as large as content and reserve need."),
+        "reserve": attr.int(doc = "Bytes to leave free beyond the content, when there is no `fs_size`."),
+        "fs_size": attr.string(doc = "Size in bytes; left out: as large as content and reserve need."),
         "src": attr.label(doc = "The tree to put in; none makes an empty filesystem.", providers = [RootfsInfo]),
         "uuid": attr.string(doc = "UUID of the filesystem.", mandatory = True),
         "_tool": attr.label(default = "//py/tools:ext4_plan", executable = True, cfg = "exec"),

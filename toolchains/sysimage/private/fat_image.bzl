@@ -14,7 +14,7 @@ def _fat_image_impl(ctx):
         args.add("--tree", rootfs.tree)
         inputs.append(rootfs.tree)
         sources = rootfs.sources
-    args.add("--size", ctx.attr.size)
+    args.add("--size", ctx.attr.fs_size)
     args.add("--label", ctx.attr.fs_label)
     args.add("--volume_id", ctx.attr.volume_id)
     if ctx.attr.fat_bits:
@@ -43,7 +43,7 @@ Plans a FAT filesystem.
 fat_image(
     name = "esp",
     src = ":esp_files",
-    size = "104857600",
+    fs_size = "104857600",
     fs_label = "ESP",
     volume_id = "1c0ffee1",
 )
@@ -52,7 +52,7 @@ fat_image(
     attrs = {
         "fat_bits": attr.int(doc = "16 or 32; 0: by the size, as the FAT specification has it.", values = [0, 16, 32]),
         "fs_label": attr.string(doc = "Volume label, at most 11 characters."),
-        "size": attr.string(doc = "Size in bytes.", mandatory = True),
+        "fs_size": attr.string(doc = "Size in bytes.", mandatory = True),
         "src": attr.label(doc = "The tree to put in; none makes an empty filesystem.", providers = [RootfsInfo]),
         "volume_id": attr.string(doc = "Volume id, 8 hexadecimal digits.", mandatory = True),
         "_tool": attr.label(default = "//py/tools:fat_plan", executable = True, cfg = "exec"),

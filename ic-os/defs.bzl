@@ -1,0 +1,170 @@
+"""One operating system image, from its description.
+
+What the systems have in common stands here, what tells them apart is data: a description per operating system
+(`//ic-os/<os>:defs.bzl`) and one per variant in it. There is no mechanism here; the rules do the work.
+"""
+
+load(
+    "//toolchains/sysimage:boot.bzl",
+    "boot_args",
+    "initrd_image",
+)
+load(
+    "//toolchains/sysimage:defs.bzl",
+    "disk_image",
+    "ext4_image",
+    "fat_image",
+    "file_tree",
+    "image_archive",
+    "rootfs_layer",
+    "verity_image",
+    "version_file",
+)
+
+def icos_build(os, variant):
+    """Declares a variant of an operating system in the package that calls it.
+
+    | target | what it is |
+    |---|---|
+    | `disk-img.tar.zst` (+ `.sha256`) | the disk image |
+    | `version.txt` | the version |
+    | `:rootfs` | configuration layer on the base layer (RootfsInfo) |
+    | `:root` | root filesystem with its hash tree (ImageInfo, VerityInfo) |
+    | `:boot` | boot partition: kernel, initrd, command lines, version (ImageInfo) |
+    | `:disk` | the disk as a map (ImageInfo) |
+
+    Args:
+        os: the operating system, a struct as `GUESTOS` in //ic-os/guestos:defs.bzl.
+        variant: name of a variant in `os.variants`.
+    """
+    if variant not in os.variants:
+        fail("icos_build: {} has no variant \"{}\"; there are {}".format(os.name, variant, ", ".join(os.variants)))
+    details = os.variants[variant]
+
+    version_file(
+        name = "version",
+        out = "version.txt",
+        visibility = ["//visibility:public"],
+    )
+
+    # The root filesystem: base layer (packages), configuration layer, and last what changes most often.
+    rootfs_layer(
+        name = "rootfs",
+        accounts = os.accounts,
+        base = details.base,
+        build_args = details.build_args,
+        context = [os.rootfs],
+        context_root = "ic-os/{}/rootfs".format(os.name),
+        dockerfile = os.dockerfile,
+        modes = os.modes,
+        visibility = ["//visibility:public"],
+    )
+    file_tree(
+        name = "root_files",
+        base = ":rootfs",
+        files = {":version": "opt/ic/share/version.txt"},
+        overlays = [details.modules],
+    )
+    ext4_image(
+        name = "root_ext4",
+        src = ":root_files",
+        fs_label = "root",
+        uuid = os.uuids["root"],
+    )
+    verity_image(
+        name = "root",
+        src = ":root_ext4",
+        salt = os.verity_salt,
+        uuid = os.uuids["verity"],
+        visibility = ["//visibility:public"],
+    )
+
+    # The boot partition: what a slot needs before its root is there.
+    initrd_image(
+        name = "initrd",
+        out = "initrd.img",
+        kernel = [
+            details.base,
+            details.modules,
+        ],
+        modules = os.initrd_modules,
+    )
+    boot_args(
+        name = "boot_args",
+        slots = {
+            slot: " ".join([line] + details.kernel_arguments)
+            for slot, line in os.kernel_arguments.items()
+        },
+        verity = ":root",
+    )
+    file_tree(
+        name = "boot_files",
+        files = {
+            ":boot_args": "boot_args",
+            ":initrd": "initrd.img",
+            ":version": "version.txt",
+        },
+        picks = {details.base: "vmlinuz:boot/vmlinuz-*"},
+    )
+    ext4_image(
+        name = "boot",
+        src = ":boot_files",
+        fs_label = "boot",
+        uuid = os.uuids["boot"],
+        visibility = ["//visibility:public"],
+    )
+
+    # What all slots share.
+    file_tree(
+        name = "esp_files",
+        files = {"//ic-os/bootloader:efi": "EFI/BOOT/BOOTX64.EFI"},
+    )
+    fat_image(
+        name = "esp",
+        src = ":esp_files",
+        fs_label = "ESP",
+        fs_size = os.sizes["esp"],
+        volume_id = os.volume_ids["esp"],
+    )
+    file_tree(
+        name = "grub_files",
+        files = {
+            "//ic-os/bootloader:grub.cfg": "grub.cfg",
+            "//ic-os/bootloader:grubenv": "grubenv",
+            "//ic-os/bootloader:slots/{}.cfg".format(os.name): "slots.cfg",
+        },
+    )
+    fat_image(
+        name = "grub",
+        src = ":grub_files",
+        fs_label = "GRUB",
+        fs_size = os.sizes["grub"],
+        volume_id = os.volume_ids["grub"],
+    )
+    ext4_image(
+        name = "config",
+        fs_label = "config",
+        journal = True,
+        fs_size = os.sizes["config"],
+        uuid = os.uuids["config"],
+    )
+
+    disk_image(
+        name = "disk",
+        empty = os.empty_partitions,
+        layout = os.layout,
+        partitions = {
+            ":boot": "A_boot",
+            ":config": "config",
+            ":esp": "esp",
+            ":grub": "grub",
+            ":root": "A_root",
+        },
+        visibility = ["//visibility:public"],
+    )
+    image_archive(
+        name = "disk-img",
+        out = "disk-img.tar.zst",
+        members = {":disk": "disk.img"},
+        visibility = ["//visibility:public"],
+    )

@@ -1,0 +1,54 @@
+"""What GuestOS is, and what tells its variants apart: data for `icos_build`."""
+
+_MIB = 1024 * 1024
+
+def _variant(packages, build_args, kernel_arguments = []):
+    return struct(
+        base = "//ic-os/guestos:base_" + packages,
+        build_args = build_args,
+        kernel_arguments = kernel_arguments,
+        modules = "//ic-os/guestos:modules_" + packages,
+    )
+
+GUESTOS = struct(
+    name = "guestos",
+    accounts = "//ic-os/guestos:accounts.conf",
+    dockerfile = "//ic-os/guestos:rootfs/Dockerfile",
+    empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
+    # virtio for a guest of HostOS; dm-verity for its root.
+    initrd_modules = ["virtio_pci", "virtio_blk", "dm-verity"],
+    # $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back.
+    kernel_arguments = {
+        "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A dfinity.boot_state=$boot_state console=ttyS0 panic=10",
+        "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B dfinity.boot_state=$boot_state console=ttyS0 panic=10",
+    },
+    layout = "//ic-os/guestos:partitions.json",
+    modes = {
+        "opt/ic/bin/*": "0755",
+    },
+    rootfs = "//ic-os/guestos:rootfs",
+    sizes = {
+        "config": str(100 * _MIB),
+        "esp": str(100 * _MIB),
+        "grub": str(100 * _MIB),
+    },
+    # UUID version 5 in the namespace of the disk's GUID, of "guestos/<name>".
+    uuids = {
+        "boot": "1b965011-716a-545c-89b1-513ed5e87f43",
+        "config": "ea94c3bf-28f5-5e83-ab7d-7c708ae65a03",
+        "root": "f72dd124-5765-56fb-b042-904e189d1460",
+        "verity": "e2e0111b-5061-51df-b121-c6bd95c62929",
+    },
+    variants = {
+        "dev": _variant(
+            build_args = {"BUILD_TYPE": "dev"},
+            packages = "dev",
+        ),
+    },
+    # sha256 of the GUID of the A_root partition, in lower case: a salt of this operating system's own.
+    verity_salt = "ac1055ae0d73cf72ed9a002ba5d6d209ce82e31c52e8936ad73381f84bcf6e32",
+    volume_ids = {
+        "esp": "1c05e591",
+        "grub": "1c05e592",
+    },
+)
