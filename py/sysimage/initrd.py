@@ -24,6 +24,7 @@ FOLDERS = ("bin", "dev", "lib64", "proc", "run", "sbin", "sys", "sysroot", MODUL
 # The best ratio that costs the kernel no more memory or time to unpack; fixed, with the number of threads.
 COMPRESSION_LEVEL = 19
 
+_ORIGIN = "the packages of the initrd"
 _CONSOLE = (5, 1)
 _NULL = (1, 3)
 
@@ -37,6 +38,7 @@ def compose(
     sources: Sources,
     init: bytes,
     epoch: int,
+    files: Sequence[str] = (),
 ) -> Tree:
     """The tree of an initrd.
 
@@ -49,6 +51,7 @@ def compose(
         sources: where the contents of all trees are.
         init: the script, or program, that the kernel starts.
         epoch: modification time of everything, in seconds since 1970.
+        files: patterns of other files in `programs`; they keep their paths.
 
     Raises:
         UserError: a program, library or module is in none of the packages.
@@ -64,17 +67,21 @@ def compose(
     _add_programs(tree, programs, [BUSYBOX, *program_paths], sources, mtime)
     for applet in applets:
         tree.add(join("bin", applet), symlink("busybox", mtime=mtime))
+    for pattern in files:
+        for path in locked_tool.matching(programs, pattern):
+            data = packages_tree.content(programs, path, sources, _ORIGIN)
+            tree.put(path, file(data, programs[programs.resolve(path)].mode & 0o755, mtime=mtime))
     _add_modules(tree, kernel, modules, sources, mtime)
     return tree
 
 
 def _add_programs(tree: Tree, programs: Tree, paths: Sequence[str], sources: Sources, mtime: int) -> None:
     for path in paths:
-        data = packages_tree.content(programs, path, sources, "the packages of the initrd")
+        data = packages_tree.content(programs, path, sources, _ORIGIN)
         folder = "bin" if path == BUSYBOX else "sbin"
         tree.add(join(folder, basename(path)), file(data, 0o755, mtime=mtime))
     for name, path in locked_tool.libraries(programs, sources, paths).items():
-        data = packages_tree.content(programs, path, sources, "the packages of the initrd")
+        data = packages_tree.content(programs, path, sources, _ORIGIN)
         place = LOADER if name == locked_tool.LOADER else join(LIBRARIES, name)
         tree.add(place, file(data, 0o755, mtime=mtime))
 

@@ -15,6 +15,7 @@ from tools.main import parse_sources, run
 _DEB = flags.DEFINE_multi_string("deb", [], "A package with programs: busybox and what else is wanted.")
 _PROGRAM = flags.DEFINE_multi_string("program", [], "Path in the packages of a program that goes to /sbin.")
 _APPLET = flags.DEFINE_multi_string("applet", [], "Command of busybox that init uses.")
+_FILE = flags.DEFINE_multi_string("file", [], "Pattern of other files in the packages; they keep their paths.")
 _KERNEL_TREE = flags.DEFINE_multi_string("kernel_tree", [], "Tree with the modules, or with their index.")
 _KERNEL_DEB = flags.DEFINE_multi_string("kernel_deb", [], "A kernel package, instead of or under the trees.")
 _SOURCE = flags.DEFINE_multi_string("source", [], "KEY=FILE: the file behind a key.")
@@ -41,6 +42,7 @@ def main(argv: Sequence[str]) -> None:
             sources=sources,
             init=Path(_INIT.value).read_bytes(),
             epoch=_EPOCH.value,
+            files=_FILE.value,
         )
         image = initrd.pack(tree, sources)
         sources.close()

@@ -15,6 +15,7 @@ def _initrd_image_impl(ctx):
     args.add_all(programs.debs, before_each = "--deb")
     args.add_all(ctx.attr.paths, before_each = "--program")
     args.add_all(ctx.attr.applets, before_each = "--applet")
+    args.add_all(ctx.attr.files, before_each = "--file")
     inputs = [ctx.file.init] + programs.debs
     if ctx.attr.kernel_packages:
         kernel = ctx.attr.kernel_packages[DebSetInfo]
@@ -58,6 +59,7 @@ initrd_image(
     attrs = {
         "applets": attr.string_list(doc = "Commands of busybox that `init` uses.", default = _VERITY_APPLETS),
         "epoch": attr.int(doc = "Modification time of everything, seconds since 1970.", default = DEFAULT_EPOCH),
+        "files": attr.string_list(doc = "Patterns of other files in `programs`; they keep their paths."),
         "init": attr.label(doc = "What the kernel starts.", allow_single_file = True, default = "//toolchains/sysimage/initrd:verity-init.sh"),
         "kernel": attr.label_list(doc = "Trees with one kernel's modules and their index, laid over each other.", providers = [RootfsInfo]),
         "kernel_packages": attr.label(doc = "Kernel packages; `kernel` is laid over what is in them.", providers = [DebSetInfo]),
