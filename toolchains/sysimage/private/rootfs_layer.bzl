@@ -16,8 +16,6 @@ def _rootfs_layer_impl(ctx):
     tree = ctx.actions.declare_file(ctx.label.name + ".tree")
     config = ctx.actions.declare_file(ctx.label.name + ".config.json")
     args = ctx.actions.args()
-    args.use_param_file("@%s", use_always = False)
-    args.set_param_file_format("flag_per_line")
     args.add("--dockerfile", ctx.file.dockerfile)
     inputs = [ctx.file.dockerfile]
     base_sources = depset()
@@ -34,7 +32,7 @@ def _rootfs_layer_impl(ctx):
         layers = base.layers
     root = ctx.attr.context_root or ctx.label.package
     for file in ctx.files.context:
-        args.add("--context", file, format = _context_path(file, root) + "=%s")
+        args.add("--context", file, format = _context_path(file, root).replace("%", "%%") + "=%s")
     args.add_all(["{}={}".format(key, value) for key, value in ctx.attr.build_args.items()], before_each = "--build_arg")
     args.add_all(["{}={}".format(path, mode) for path, mode in ctx.attr.modes.items()], before_each = "--mode")
     debs = depset()
