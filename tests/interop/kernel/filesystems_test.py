@@ -1,15 +1,14 @@
 """The kernel's own drivers read what our writers wrote, and everything they say is compared.
 
 One machine, four disks: ext4 with blocks of 4096 and of 1024 bytes, with the tree that is made to be hostile;
-FAT32 and FAT16 with all that FAT can hold. The machine has no firmware and no boot loader, only a kernel and an initrd with
-Python, which tells about each path what lstat, listxattr, readlink and SEEK_HOLE say.
+FAT32 and FAT16 with all that FAT can hold. The machine has no firmware and no boot loader, only a kernel and an initrd
+with Python, which tells about each path what lstat, listxattr, readlink and SEEK_HOLE say.
 """
 
 import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
