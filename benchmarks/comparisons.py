@@ -21,7 +21,7 @@ class Setting:
     """What all comparisons work on.
 
     image: label of the disk image archive; changed: the file, in the work tree, that gets another
-    content; template: the folder of it that is laid over the packages; all: the actions behind the image.
+    content; template: the folder that stands for the root filesystem there; all: the actions behind the image.
     """
 
     workspace: Workspace
@@ -35,6 +35,11 @@ class Setting:
     def the(self, mnemonic: str, output: str = "") -> Action:
         """The one action of a kind. Errors: as `actions.find`."""
         return actions.find(self.all, mnemonic, output)
+
+    @property
+    def inside(self) -> str:
+        """The changed file's path in the root filesystem."""
+        return self.changed.removeprefix(self.template + "/")
 
     @property
     def base(self) -> Action:
@@ -72,12 +77,11 @@ def packages(setting: Setting) -> repository.Repository:
 
 
 def mkosi(setting: Setting, archive: repository.Repository) -> Mkosi:
-    """mkosi, configured, with our template folders to lay over the packages."""
+    """mkosi, configured, with the template folder of the changed file to lay over the packages."""
     extra = setting.scratch / "extra"
     shutil.rmtree(extra, ignore_errors=True)
-    source = setting.workspace.root / setting.template
-    for folder in sorted(path for path in source.iterdir() if path.is_dir()):
-        shutil.copytree(folder, extra / folder.name, symlinks=True)
+    source, folder = setting.workspace.root / setting.template, setting.inside.split("/")[0]
+    shutil.copytree(source / folder, extra / folder, symlinks=True)
     peer = Mkosi(setting.scratch / "mkosi", archive, extra, setting.log)
     peer.configure()
     return peer
@@ -103,7 +107,6 @@ def whole_image(setting: Setting, peer: Mkosi) -> Comparison:
 def changed_file(setting: Setting, peer: Mkosi) -> Comparison:
     """One file of the template changed; both have what they cache from a build before."""
     workspace = setting.workspace
-    inside = setting.changed.removeprefix(setting.template + "/")
 
     def change(file: Path, original: bytes) -> Callable[[int], None]:
         return lambda number: _write(file, original + f"# benchmark, round {number}\n".encode())
@@ -124,7 +127,7 @@ def changed_file(setting: Setting, peer: Mkosi) -> Comparison:
             lambda _: workspace.build(setting.image),
         ),
         theirs=Contender(
-            "mkosi --incremental", change(peer.extra / inside, original), lambda _: peer.build(incremental=True)
+            "mkosi --incremental", change(peer.extra / setting.inside, original), lambda _: peer.build(incremental=True)
         ),
     )
 

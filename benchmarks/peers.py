@@ -41,7 +41,7 @@ Minimize=best
 class Mkosi:
     """mkosi with a folder of its own: configuration, caches, output.
 
-    extra: a copy of the template folders that are laid over the packages (our `rootfs/etc`, ...).
+    extra: what is laid over the packages (a copy of our `rootfs/etc`).
     """
 
     folder: Path
