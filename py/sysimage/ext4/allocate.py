@@ -50,7 +50,12 @@ class Allocator:
     @property
     def used(self) -> list[tuple[int, int]]:
         """(start, end) of all blocks in use, sorted; the reserved ones are among them."""
-        return sorted(self._used)
+        joined: list[tuple[int, int]] = []
+        for start, end in sorted(self._used):
+            if joined and joined[-1][1] == start:
+                start = joined.pop()[0]
+            joined.append((start, end))
+        return joined
 
 
 def bitmap(ranges: Iterable[tuple[int, int]], start: int, end: int, size: int) -> bytes:

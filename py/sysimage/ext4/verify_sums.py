@@ -52,14 +52,19 @@ def directory_hash(name: bytes, seed: list[int], version: int, unsigned: bool) -
 
 
 def _round(state: list[int], words: list[int], number: int, order: tuple[int, ...]) -> None:
-    for step in range(8):
-        # The register that changes goes a, d, c, b.
-        at = -step % 4
-        a, b, c, d = (state[(at + offset) % 4] for offset in range(4))
-        mixed = (b & c | ~b & d, (b & c) + ((b ^ c) & d), b ^ c ^ d)[number]
-        total = (a + mixed + words[order[step]] + _CONSTANTS[number]) & _MASK
-        shift = _SHIFTS[number][step % 4]
-        state[at] = (total << shift | total >> 32 - shift) & _MASK
+    """Eight steps of MD4's round `number`; the register that changes goes a, d, c, b."""
+    a, b, c, d = state
+    constant = _CONSTANTS[number]
+    for word, shift in zip(order, _SHIFTS[number] * 2, strict=True):
+        if number == 0:
+            a += b & c | ~b & d
+        elif number == 1:
+            a += b & c | b & d | c & d
+        else:
+            a += b ^ c ^ d
+        total = a + words[word] + constant & _MASK
+        a, b, c, d = d, (total << shift | total >> 32 - shift) & _MASK, b, c
+    state[:] = a, b, c, d
 
 
 def _words(name: bytes, unsigned: bool) -> list[int]:

@@ -27,7 +27,7 @@ from sysimage.ext4.layout import (
 from sysimage.ext4.read import entries
 from sysimage.ext4.read_inode import stretches
 from sysimage.ext4.verify_sums import crc, directory_hash
-from sysimage.ext4.volume import RawInode, Volume
+from sysimage.ext4.volume import RawInode, Volume, damaged
 
 _TYPE_OF_MODE = {
     stat.S_IFREG: FILE_TYPES["file"],
@@ -102,11 +102,17 @@ class TreeChecker:
     def _check_directory(self, inode: RawInode) -> int:
         """Looks at all blocks; returns the inode of `..`."""
         blocks: list[bytes] = []
+        places: set[int] = set()
         for stretch in stretches(self._volume, inode):
             if stretch.logical != len(blocks):
                 self._findings.append(f"directory inode {inode.number}: has a hole at block {len(blocks)}")
-            for index in range(stretch.length):
-                blocks.append(self._volume.block(stretch.physical + index, "a directory block"))
+            for place in range(stretch.physical, stretch.physical + stretch.length):
+                if place in places:
+                    raise damaged(f"block {place} appears twice in it")
+                places.add(place)
+                blocks.append(self._volume.block(place, "a directory block"))
+                for _ in entries(blocks[-1], inode.number):
+                    pass  # a block that is none ends it here
         if not blocks:
             self._findings.append(f"directory inode {inode.number}: is without blocks")
             return inode.number
