@@ -99,6 +99,7 @@ def icos_build(os, variant):
     )
     file_tree(
         name = "boot_files",
+        directories = os.boot_mount_points,
         files = {
             ":boot_args": "boot_args",
             ":initrd": "initrd.img",

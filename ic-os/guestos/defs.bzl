@@ -13,6 +13,8 @@ def _variant(packages, build_args, kernel_arguments = []):
 GUESTOS = struct(
     name = "guestos",
     accounts = "//ic-os/guestos:accounts.conf",
+    # Where esp, grub and config are mounted below /boot.
+    boot_mount_points = ["config", "efi", "grub"],
     dockerfile = "//ic-os/guestos:rootfs/Dockerfile",
     empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
     # virtio for a guest of HostOS; dm-verity for its root.

@@ -5,8 +5,8 @@ load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load(":sources.bzl", "add_sources")
 
 def _image_archive_impl(ctx):
-    archive = ctx.actions.declare_file(ctx.attr.out)
-    checksum = ctx.actions.declare_file(ctx.attr.out + ".sha256")
+    archive = ctx.outputs.out
+    checksum = ctx.actions.declare_file(archive.basename + ".sha256")
     args = ctx.actions.args()
     inputs = []
     sources = []
@@ -59,7 +59,7 @@ image_archive(
             allow_files = True,
             mandatory = True,
         ),
-        "out": attr.string(doc = "Name of the archive, ending in `.tar.zst`.", mandatory = True),
+        "out": attr.output(doc = "Name of the archive, ending in `.tar.zst`.", mandatory = True),
         "_tool": attr.label(default = "//py/tools:materialise", executable = True, cfg = "exec"),
     },
 )

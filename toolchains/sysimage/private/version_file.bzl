@@ -4,7 +4,7 @@ load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:version_info.bzl", "VersionInfo")
 
 def _version_file_impl(ctx):
-    version = ctx.actions.declare_file(ctx.attr.out)
+    version = ctx.outputs.out
     args = ctx.actions.args()
     args.add("--default", ctx.attr.unstamped)
     args.add("--suffix", ctx.attr.suffix)
@@ -52,7 +52,7 @@ version_file(
 ```
 """,
     attrs = {
-        "out": attr.string(doc = "Name of the file.", mandatory = True),
+        "out": attr.output(doc = "Name of the file.", mandatory = True),
         "stamp": attr.int(doc = "1: always, 0: never, -1: as `--stamp` says.", default = -1, values = [-1, 0, 1]),
         "status_key": attr.string(doc = "Key in the stable workspace status.", default = "STABLE_VERSION"),
         "suffix": attr.string(doc = "Put behind the version (an upgrade test wants another one)."),
