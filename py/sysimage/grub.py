@@ -40,8 +40,8 @@ MODULES = (
 # Runs before anything else. Were it to end, GRUB would fall into a prompt; so it restarts the machine.
 EARLY_CONFIG = """\
 configfile $prefix/grub.cfg
-echo "GRUB: $prefix/grub.cfg cannot be read; restarting in 10 seconds"
-sleep 10
+echo "GRUB: $prefix/grub.cfg cannot be read; restarting in 10 seconds (Escape: at once)"
+sleep --interruptible 10
 reboot
 """
 

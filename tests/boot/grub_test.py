@@ -146,7 +146,9 @@ def test_new_system_that_cannot_be_loaded_falls_back_and_stays_there(scratch: Pa
     with VirtualMachine(machine, tool(), scratch, log("grub-fallback")) as running:
         for slot, state in (("B", "upgrade"), ("A", "failsafe"), ("A", "stable")):
             running.console.expect(rf"GRUB: booting slot {slot}, state {state},", SECONDS)
-            running.console.expect(rf"GRUB: slot {slot} cannot be loaded; restarting in 10 seconds", SECONDS)
+            running.console.expect(rf"GRUB: slot {slot} cannot be loaded; restarting", SECONDS)
+            # On a busy machine GRUB misjudges the clock, and its seconds can be minutes.
+            running.console.send("\x1b")
     assert read_environment(disk) == {"boot_alternative": "A", "boot_cycle": "stable"}
 
 
