@@ -128,6 +128,30 @@ def test_the_same_bytes_elsewhere(built: Path, tmp_path: Path) -> None:
         assert path.read_bytes() == (built / path.name).read_bytes(), path.name
 
 
+@pytest.mark.parametrize("name", ["disk.img", "disk.tar.zst", "disk.map"])
+def test_inspection_finds_what_was_built(built: Path, name: str) -> None:
+    where = ["--map=disk.map", *SOURCES] if name == "disk.map" else [f"--image={name}"]
+    result = run(built, "inspect_image", *where, "--json", "--show=esp:EFI/file.efi", "--largest_files=1")
+    assert (result.returncode, result.stderr) == (0, "")
+    found = json.loads(result.stdout)
+    assert [(volume["name"], volume["content"]) for volume in found["volumes"]] == [
+        ("esp", "FAT16"),
+        ("root", "unknown"),
+        ("var", "empty"),
+    ]
+    assert found["volumes"][0]["largest_files"] == [{"path": "/EFI/file.efi", "size": 50_000}]
+    result = run(built, "inspect_image", *where)
+    assert result.stdout.startswith(f"{name}: 519.0 MiB, ")
+    result = run(built, "inspect_image", "verify", *where)
+    assert (result.returncode, result.stdout) == (0, f"{name}: nothing is wrong\n")
+
+
+def test_damage_is_exit_status_1(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk.img").write_bytes((built / "disk.img").read_bytes()[:-1024] + bytes(1024))
+    result = run(tmp_path, "inspect_image", "verify", "--image=disk.img")
+    assert (result.returncode, result.stdout) == (1, "backup header: no signature\n")
+
+
 def test_streams(built: Path) -> None:
     done(built, "materialise", "--map=plain.map", *SOURCES, "--stream_out=plain.img", "--sha256_out=plain.sha256")
     data = (built / "plain.img").read_bytes()
@@ -209,6 +233,15 @@ VERITY_OUT = ["--root_hash_out=h", *outputs("x")]
             "verity_plan",
             ["--map=plain.map", "--salt=", "--uuid=x", *VERITY_OUT],
             "the verity UUID is 'x', which is not a UUID",
+        ),
+        ("inspect_image", [], "give one of --image and --map"),
+        ("inspect_image", ["draw", "--image=x"], "unexpected argument 'draw' (hint: verbs are inspect and verify)"),
+        ("inspect_image", ["--image=none"], "cannot read none: No such file or directory"),
+        ("inspect_image", ["--image=version", "--show=x"], "'x' is not of the form VOLUME:PATH"),
+        (
+            "inspect_image",
+            ["--image=version", "--root_hash=x=12"],
+            "--root_hash 'x=12' is not of the form VOLUME=64 hex digits",
         ),
         ("fat_plan", ["--volume_id=12", *outputs("x")], "FAT volume id '12' is not eight hex digits"),
         (
