@@ -16,10 +16,12 @@ load(
     "fat_image",
     "file_tree",
     "image_archive",
+    "image_inspect",
     "rootfs_layer",
     "verity_image",
     "version_file",
 )
+load("//toolchains/vm:defs.bzl", "vm_launch")
 
 def icos_build(os, variant):
     """Declares a variant of an operating system in the package that calls it.
@@ -32,6 +34,8 @@ def icos_build(os, variant):
     | `:root` | root filesystem with its hash tree (ImageInfo, VerityInfo) |
     | `:boot` | boot partition: kernel, initrd, command lines, version (ImageInfo) |
     | `:disk` | the disk as a map (ImageInfo) |
+    | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
+    | `:launch` | `bazel run`: boots the disk image in QEMU, console in the terminal |
 
     Args:
         os: the operating system, a struct as `GUESTOS` in //ic-os/guestos:defs.bzl.
@@ -168,4 +172,19 @@ def icos_build(os, variant):
         out = "disk-img.tar.zst",
         members = {":disk": "disk.img"},
         visibility = ["//visibility:public"],
+    )
+
+    # To look at what came out.
+    image_inspect(
+        name = "inspect",
+        image = "disk-img.tar.zst",
+        largest_packages = 10,
+        show = [
+            "A_boot:boot_args",
+            "A_boot:version.txt",
+        ],
+    )
+    vm_launch(
+        name = "launch",
+        image = "disk-img.tar.zst",
     )

@@ -1,0 +1,38 @@
+"""A look at a finished image, by `bazel run`."""
+
+load("//toolchains/python:defs.bzl", "py_binary")
+
+def image_inspect(name, image, show = [], largest_packages = 0, data = [], **kwargs):
+    """A program that draws what is on an image: partitions, filesystems with their fill, hash trees, files.
+
+    ```starlark
+    image_inspect(
+        name = "inspect",
+        image = ":disk-img.tar.zst",
+        show = ["boot:version.txt"],
+    )
+    ```
+
+    `bazel run :inspect` prints it, `bazel run :inspect -- --json` for machines,
+    `bazel run :inspect -- verify` checks all that is found.
+
+    Args:
+        name: name of the target.
+        image: the image: raw, or a tar with it, either as it is or under zstd.
+        show: text files on it to print, as `VOLUME:PATH`.
+        largest_packages: how many of the largest packages to list.
+        data: further files.
+        **kwargs: as for py_binary.
+    """
+    py_binary(
+        name = name,
+        srcs = [Label("//py/tools:inspect_image.py")],
+        main = Label("//py/tools:inspect_image.py"),
+        args = [
+            "--image=$(rootpath {})".format(image),
+            "--largest_packages={}".format(largest_packages),
+        ] + ["--show=" + word for word in show],
+        data = data + [image],
+        deps = [Label("//py/tools:inspect_image")],
+        **kwargs
+    )
