@@ -1,5 +1,6 @@
 """Disk images for machines: out of an archive, made larger, damaged on purpose."""
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import zstandard
 from sysimage.errors import UserError
 
 MEMBER = "disk.img"
+_PIECE = 1 << 20
 
 
 def unpack(archive: Path | str, folder: Path | str, member: str = MEMBER, size: int = 0) -> Path:
@@ -48,16 +50,44 @@ def unpack(archive: Path | str, folder: Path | str, member: str = MEMBER, size: 
     return target
 
 
+def copy(disk: Path | str, target: Path | str) -> None:
+    """A copy of a raw disk whose holes stay holes."""
+    with open(disk, "rb") as source, open(target, "wb") as out:
+        size = source.seek(0, os.SEEK_END)
+        out.truncate(size)
+        position = 0
+        while position < size:
+            try:
+                start = os.lseek(source.fileno(), position, os.SEEK_DATA)
+            except OSError:  # ENXIO: a hole up to the end
+                return
+            position = os.lseek(source.fileno(), start, os.SEEK_HOLE)
+            source.seek(start)
+            out.seek(start)
+            while start < position:
+                start += out.write(source.read(min(_PIECE, position - start)))
+
+
+def overwrite(disk: Path | str, offset: int, data: bytes) -> None:
+    """Puts bytes in the place of others.
+
+    Raises:
+        ValueError: they reach behind the end.
+    """
+    with open(disk, "r+b") as file:
+        if offset + len(data) > file.seek(0, os.SEEK_END):
+            raise ValueError(f"bytes at {offset} of {disk} lie behind its end")
+        file.seek(offset)
+        file.write(data)
+
+
 def flip_byte(disk: Path | str, offset: int) -> None:
     """Inverts all bits of one byte.
 
     Raises:
         ValueError: it lies behind the end.
     """
-    with open(disk, "r+b") as file:
+    with open(disk, "rb") as file:
         file.seek(offset)
         old = file.read(1)
-        if not old:
-            raise ValueError(f"byte {offset} of {disk} lies behind its end")
-        file.seek(offset)
-        file.write(bytes([old[0] ^ 0xFF]))
+    overwrite(disk, offset, bytes(byte ^ 0xFF for byte in old) or b"?")
