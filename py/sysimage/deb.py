@@ -249,7 +249,7 @@ def _decompressed(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
         return _gunzip(pieces)
     if ending == "zst":
         return _unzstd(pieces)
-    raise ValueError(f"{name}: compression .{ending} is not known (known: xz, zst, gz, none)")
+    raise ValueError(f"compression .{ending} is not known (known: xz, zst, gz, none)")
 
 
 def _unxz(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -44,6 +44,8 @@ def _segments(data: bytes | memoryview, wide: bool) -> Iterator[tuple[int, int, 
         if wide
         else (*struct.unpack_from("<I", data, 28), *struct.unpack_from("<HH", data, 42))
     )
+    if start + count * size > len(data):
+        raise ValueError("the program headers lie outside of the file")
     for number in range(count):
         at = start + number * size
         if wide:
@@ -59,6 +61,8 @@ def _soname(data: bytes | memoryview, wide: bool) -> str:
     for kind, offset, _, length in segments:
         if kind != _DYNAMIC:
             continue
+        if offset + length > len(data):
+            raise ValueError("the dynamic section lies outside of the file")
         tags: dict[int, int] = {}
         for at in range(offset, offset + length - entry.size + 1, entry.size):
             tag, value = entry.unpack_from(data, at)

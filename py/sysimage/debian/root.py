@@ -104,7 +104,6 @@ class Root:
         """
         place = self.tree.resolve(path)
         if place in self.tree:
-            self.tree.make_directories(place)
             if not self.tree.is_directory(place):
                 raise UserError(f"/{place} is a {self.tree[place].type.value}; a directory is wanted")
             return

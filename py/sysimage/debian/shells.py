@@ -19,14 +19,14 @@ def update(root: Root) -> None:
     packaged: dict[str, None] = {}
     for path in (TEMPLATE, *(f"{DIRECTORY}/{name}" for name in root.names(DIRECTORY))):
         for line in root.text(path).splitlines() if root.is_file(path) else ():
-            shell = line.partition("#")[0]
+            shell = line.partition("#")[0].strip()
             if shell:
                 packaged[shell] = None
                 packaged["/" + t.join(root.resolve(t.parent(shell)), t.basename(shell))] = None
     earlier = set(root.text(STATE).split()) if root.is_file(STATE) else set()
     lines = []
     for line in root.text(TARGET if root.is_file(TARGET) else TEMPLATE).splitlines():
-        shell = line.partition("#")[0]
+        shell = line.partition("#")[0].strip()
         if (not shell or shell in packaged or shell not in earlier) and (not shell or line not in lines):
             lines.append(line)
     lines += [shell for shell in packaged if shell not in lines and shell not in earlier]

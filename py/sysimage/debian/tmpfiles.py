@@ -89,8 +89,7 @@ def _apply(root: Root, line: Line, users: dict[str, int], groups: dict[str, int]
     exists = root.get(line.path) is not None
     match line.kind:
         case "d" | "D" | "v" | "q" | "Q":
-            if not exists:
-                root.directory(line.path, 0o755)
+            root.directory(line.path)
             _attributes(root, line, users, groups, origin, new=not exists)
         case "f" | "F":
             if not exists or line.kind == "F" or "+" in line.modifiers:

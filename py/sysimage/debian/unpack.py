@@ -49,12 +49,8 @@ def unpack(root: Root, database: Database, debs: Sequence[Deb], paths: PathFilte
             a hard link to nothing.
     """
     unpacker = _Unpacker(root, database, debs, paths)
-    # Links in the root directory first: with merged /usr they decide where /bin/x and /lib/y go.
-    for deb in debs:
-        for member in deb.entries:
-            if member.node is not None and member.node.type is NodeType.SYMLINK and "/" not in member.path:
-                unpacker.place(deb, member)
-    for deb in debs:
+    # Who has links in the root directory comes first: with merged /usr they decide where /bin/x and /lib/y go.
+    for deb in sorted(debs, key=lambda deb: not _has_root_link(deb)):
         for member in deb.entries:
             unpacker.place(deb, member)
     lists: dict[str, list[str]] = {}
@@ -190,6 +186,11 @@ class _Unpacker:
             (name == other and satisfied(fields["Version"], operator, version)) or (name in names and not operator)
             for name, operator, version in parse_relations(self.fields[one].get("Replaces", ""))
         )
+
+
+def _has_root_link(deb: Deb) -> bool:
+    links = (member for member in deb.entries if member.node is not None and member.node.type is NodeType.SYMLINK)
+    return any("/" not in member.path for member in links)
 
 
 def _provided(value: str) -> Iterable[str]:

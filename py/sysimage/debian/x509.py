@@ -50,8 +50,10 @@ def subject_hash(certificate: bytes) -> str:
     Raises:
         ValueError: not a certificate.
     """
-    _, outer, _ = _element(certificate, 0)
-    _, body, _ = _element(outer, 0)
+    tag, outer, _ = _element(certificate, 0)
+    body_tag, body, _ = _element(outer, 0)
+    if (tag, body_tag) != (_SEQUENCE, _SEQUENCE):
+        raise ValueError("it is not a sequence of sequences")
     fields = list(_elements(body))
     # version (optional), serial number, signature algorithm, issuer, validity, subject
     if fields and fields[0][0] == _VERSION:
