@@ -10,6 +10,7 @@ in a file of their own, which is then just another source. A source is known by
 a key, never by a path, so the bytes of a map do not depend on where it was built.
 """
 
+import contextlib
 import json
 import mmap
 import os
@@ -179,11 +180,12 @@ class Sources:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the files. Views handed out must be gone by then."""
+        """Lets go of the files. Those of which views are still held, by an error's traceback say, go with these."""
         for mapping, view in self._views.values():
-            view.release()
-            if mapping is not None:
-                mapping.close()
+            with contextlib.suppress(BufferError):
+                view.release()
+                if mapping is not None:
+                    mapping.close()
         self._views.clear()
 
     def add(self, key: str, path: Path | str) -> None:

@@ -187,6 +187,14 @@ def test_source_errors(tmp_path: Path) -> None:
             assert str(caught.value) == message
 
 
+def test_files_can_be_let_go_while_views_are_held(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"abc")
+    sources = Sources({"s": tmp_path / "s"})
+    view = sources.view(ExtentMap.of_slice("s", 1, 2).extents[0])
+    sources.close()
+    assert bytes(view) == b"bc"
+
+
 def test_pages_can_be_let_go(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(b"abc" * 5000)
     with Sources({"s": tmp_path / "s"}) as sources:

@@ -41,8 +41,10 @@ def compressing(sink: Sink, size: int) -> Iterator[Sink]:
     compressor = zstandard.ZstdCompressor(
         level=LEVEL, threads=THREADS, write_checksum=True, write_content_size=True, write_dict_id=False
     )
-    with compressor.stream_writer(sink, size=size, write_size=_WRITE_SIZE, closefd=False) as writer:  # type: ignore[arg-type]
-        yield writer
+    writer = compressor.stream_writer(sink, size=size, write_size=_WRITE_SIZE, closefd=False)  # type: ignore[arg-type]
+    yield writer
+    # Not after an error: a frame that ends early would only hide it behind an error of its own.
+    writer.close()  # type: ignore[no-untyped-call]
 
 
 def decompress(file: BinaryIO, sink: Sink, name: str) -> None:

@@ -48,6 +48,12 @@ def test_bytes_do_not_depend_on_the_writes(cuts: list[int]) -> None:
     assert compress(data, sorted(cuts)) == compress(data, [])
 
 
+def test_errors_of_the_writer_come_through() -> None:
+    with pytest.raises(ValueError, match=r"^mine$"), zstd.compressing(io.BytesIO(), 100) as sink:
+        sink.write(b"less than 100")
+        raise ValueError("mine")
+
+
 def test_the_header_has_size_and_checksum() -> None:
     parameters = zstandard.get_frame_parameters(compress(b"abc" * 1000, []))
     assert (parameters.content_size, parameters.has_checksum, parameters.dict_id) == (3000, True, 0)

@@ -166,6 +166,22 @@ def test_dense_members_can_be_piped(built: Path) -> None:
         assert not archive.getmember("plain.img").issparse()
 
 
+@pytest.mark.parametrize("output", [["--raw_out=x"], ["--stream_out=x"], ["--stream_out=x", "--zstd"]])
+def test_a_source_that_ends_early(tmp_path: Path, output: list[str]) -> None:
+    """The error comes in the middle of the work, with files open and a frame begun."""
+    prepare(tmp_path)
+    (tmp_path / "two.map").write_text(
+        '{"format":"extent-map/1","size":2000,"sources":["key/data","b"],"extents":[[0,1000,0,0],[1000,1000,1,0]]}'
+    )
+    result = run(tmp_path, "materialise", "--map=two.map", *SOURCES, "--source=b=version", *output)
+    assert (result.returncode, result.stderr) == (
+        2,
+        "error: source 'b' has 6 bytes, but byte 1000 of it is wanted "
+        "(hint: it was changed or cut after the map was made; build it again)\n",
+    )
+    assert not list(tmp_path.glob("x*"))
+
+
 def test_an_empty_fat(tmp_path: Path) -> None:
     done(tmp_path, "fat_plan", "--size=67108864", "--fat_bits=32", "--volume_id=00000001", *outputs("x"))
     done(tmp_path, "materialise", "--map=x.map", "--source=key/x.literals=x.literals", "--raw_out=x.img")
