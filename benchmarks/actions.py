@@ -33,6 +33,11 @@ class Action:
         """What a table calls it."""
         return f"{self.mnemonic} {self.label}"
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it runs one of our programs; the rest is Bazel's own (symlink trees, launchers)."""
+        return "/py/tools/" in self.arguments[0]
+
     def values(self, flag: str) -> list[str]:
         """All values of a flag, given as `--flag value` or `--flag=value`, in parameter files too."""
         words = [word for each in self.arguments for word in self.parameters.get(each.lstrip("@"), (each,))]

@@ -7,6 +7,7 @@ prepared outside the clock.
 
 import contextlib
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def execute(
     """
     words = [str(word) for word in command]
     with log.open("ab") as out:
-        out.write(f"\n$ {' '.join(words)}\n".encode())
+        out.write(f"\n$ {shlex.join(words)}\n".encode())
         out.flush()
         began = out.tell()
         start = time.monotonic()

@@ -12,7 +12,7 @@ from benchmarks.measure import Comparison, compare, output_of
 from benchmarks.workspace import Workspace
 from sysimage.errors import UserError
 
-COMPARISONS = ("image", "change", "base", "ext4", "verity")
+COMPARISONS = ("image", "clean", "change", "base", "ext4", "verity")
 STUDIES = ("memory", "capacity")
 EXIT_USER_ERROR = 2
 
@@ -67,10 +67,11 @@ def measure(options: argparse.Namespace) -> report.Results:
         "ext4": lambda: comparisons.ext4(setting),
         "verity": lambda: comparisons.verity(setting),
     }
-    if wanted & {"image", "change", "base"}:
+    if wanted & {"image", "clean", "change", "base"}:
         archive = comparisons.packages(setting)
         mkosi = comparisons.mkosi(setting, archive)
         makers["image"] = lambda: comparisons.whole_image(setting, mkosi)
+        makers["clean"] = lambda: comparisons.clean_image(setting, mkosi)
         makers["change"] = lambda: comparisons.changed_file(setting, mkosi)
         makers["base"] = lambda: comparisons.base_layer(setting, archive)
     outcomes = tuple(compare(makers[key](), options.runs) for key in COMPARISONS if key in wanted)

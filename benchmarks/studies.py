@@ -16,18 +16,13 @@ _GIB_SECTORS = (1 << 30) // SECTOR
 CAPACITIES = {"10 GiB": 10 * _GIB_SECTORS, "1 TiB": 1024 * _GIB_SECTORS}
 
 
-def is_ours(action: Action) -> bool:
-    """Whether it runs one of our programs; the rest is Bazel's own (symlink trees, launchers)."""
-    return "/py/tools/" in action.arguments[0]
-
-
 def memory(setting: Setting) -> tuple[ActionMemory, ...]:
     """Runs every action of the image once more, alone, and asks the kernel for its peak.
 
     What is measured is the largest process of each, pages of mapped input files included.
     """
     rows = []
-    for action in filter(is_ours, setting.all):
+    for action in (each for each in setting.all if each.is_ours):
         with progress(f"memory of {action.name}"):
             usage = actions.run(action, setting.workspace.execution_root, setting.scratch / "memory", setting.log)
         rows.append(ActionMemory(action.name, usage.memory, usage.seconds))

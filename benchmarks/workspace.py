@@ -4,6 +4,7 @@ A benchmark empties caches and changes a file. In a copy neither is anybody's lo
 """
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,12 @@ _BUILD_OPTIONS = (
 )
 # The container's root stays root for the peers, which change owners. Bazel's sandbox wants an ordinary user.
 _ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+
+
+def sandboxed(text: str) -> int:
+    """The number of sandboxed actions in what `bazel build` says at its end."""
+    found = re.findall(r"^INFO: \d+ process(?:es)?:.*?(\d+) linux-sandbox", text, re.MULTILINE)
+    return sum(int(number) for number in found)
 
 
 @dataclass(slots=True)
@@ -46,9 +53,22 @@ class Workspace:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target, follow_symlinks=False)
 
-    def build(self, *targets: str) -> None:
-        """Builds targets, with what is cached in this output folder and nothing else."""
+    def build(self, *targets: str) -> int:
+        """Builds targets, with what is cached in this output folder and nothing else.
+
+        Returns how many actions ran in a sandbox, so that nobody takes a cached result for a fast one.
+        """
+        before = self.log.stat().st_size
         execute([*self._bazel, "build", *_BUILD_OPTIONS, *targets], self.log, cwd=self.root)
+        return sandboxed(self.log.read_bytes()[before:].decode(errors="replace"))
+
+    def remove_outputs(self) -> None:
+        """Removes everything that was built, so that every action must run again; the server keeps its analysis.
+
+        The cache of actions that Bazel keeps beside the outputs does not help: it has no contents.
+        """
+        for folder in Path(self.info("output_path")).glob("*/bin"):
+            shutil.rmtree(folder)
 
     def clean(self) -> None:
         """Forgets all outputs, all actions and all that the server knows of them; fetched files stay."""
