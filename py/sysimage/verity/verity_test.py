@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import itertools
+import os
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from sysimage import verity
 from sysimage.errors import UserError
 from sysimage.extents import Extent, ExtentMap, FileSlice, ImageReader, Sources
-from sysimage.verity import VerityImage
+from sysimage.verity import VerityImage, writer
 
 BLOCK = 4096
 SALT = bytes.fromhex("89bc06702975f10b41dd53e26eb9aef0adde93bc13d73e8f26b496dddefe2483")
@@ -75,6 +77,51 @@ def test_the_bytes_are_those_of_the_model(sources: Sources, image: ExtentMap, sa
     assert (superblock.salt, superblock.uuid, superblock.data_blocks) == (salt, IDENTITY, len(data) // BLOCK)
     assert superblock.end == planned.map.size
     assert verity.verify(ImageReader(planned.map, sources), superblock, root_hash) == []
+
+
+@settings(deadline=None, max_examples=30)
+@given(image=images())
+def test_two_processes_make_the_same_bytes(sources: Sources, image: ExtentMap) -> None:
+    alone = plan(image, SALT, sources)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "_WORTH_SHARING", 1)
+        shared = plan(image, SALT, sources)
+    assert (shared.root_hash, shared.map) == (alone.root_hash, alone.map)
+
+
+def test_a_large_image_is_shared(tmp_path: Path) -> None:
+    data = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(1 << 12)) * 160
+    (tmp_path / "s").write_bytes(data)
+    image = ExtentMap(len(data) + 50, [Extent(50, len(data), FileSlice("s", 0))])
+    assert len(data) // 2 > writer._WORTH_SHARING
+    padded = bytes(50) + data + bytes(BLOCK - 50)
+    assert plan(image, SALT, Sources({"s": tmp_path / "s"})).root_hash == model(padded, SALT)[1]
+
+
+def test_work_that_the_second_process_fails_at_is_done_by_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = ExtentMap.of_bytes(b"data" * 100_000)
+    alone = plan(image)
+    first, digests = os.getpid(), writer._digests
+
+    def failing(salted: Any, blocks: bytes | memoryview) -> bytes:
+        if os.getpid() != first:
+            raise MemoryError
+        return digests(salted, blocks)
+
+    monkeypatch.setattr(writer, "_WORTH_SHARING", 1)
+    monkeypatch.setattr(writer, "_digests", failing)
+    assert plan(image) == alone
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_errors_in_either_half(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: int) -> None:
+    (tmp_path / "s").write_bytes(bytes(BLOCK * 10))
+    keys = ["s", "s"]
+    keys[missing] = "none"
+    image = ExtentMap(BLOCK * 20, [Extent(n * BLOCK * 10, BLOCK * 10, FileSlice(key, 0)) for n, key in enumerate(keys)])
+    monkeypatch.setattr(writer, "_WORTH_SHARING", 1)
+    with pytest.raises(UserError, match=r"^no file is given for source 'none' \(hint: add --source none=FILE\)$"):
+        plan(image, SALT, Sources({"s": tmp_path / "s"}))
 
 
 @pytest.mark.parametrize(

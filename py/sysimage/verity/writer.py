@@ -6,11 +6,14 @@ disk, one literal stands for many of them.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+import signal
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sysimage.errors import UserError
@@ -18,10 +21,9 @@ from sysimage.extents import Extent, ExtentMap, Sources
 from sysimage.verity import format as verity
 from sysimage.verity.format import BLOCK, DIGEST, PER_BLOCK
 
-THREADS = 2
 _TASK = 256  # blocks hashed in one piece of work
 _LARGE = 16 * BLOCK  # smaller extents are gathered before they are hashed
-_PENDING = 4 * THREADS  # pieces of work handed out and not yet collected
+_WORTH_SHARING = 8 << 20  # bytes that are worth a process of their own
 _SHARED = 256  # equal hash blocks in one literal
 
 
@@ -121,21 +123,97 @@ def _digests(salted: "hashlib._Hash", blocks: bytes | memoryview) -> bytes:
 
 
 def _hash_data(image: ExtentMap, sources: Sources, digest: "partial[bytes]") -> Iterator[tuple[int, bytes]]:
-    """Digests of the mapped blocks: (first block, digests), in order.
+    """Digests of the mapped blocks: (first block, digests), in any order.
 
-    Hashing lets go of the interpreter's lock, so threads share the work; the order in which they finish
-    does not show.
+    A large image is hashed by two processes, one half each. (Two threads would wait for each other's
+    hold on the interpreter once a block.) Should the second one fail for whatever reason, the first
+    does its share too, and meets the error, if there is one.
     """
-    with ThreadPoolExecutor(THREADS) as pool:
-        pending = []
-        for first, blocks in _mapped_blocks(image, sources):
-            pending.append((first, len(blocks), pool.submit(digest, blocks)))
-            if len(pending) >= _PENDING:
-                begin, length, future = pending.pop(0)
-                yield begin, future.result()
-                sources.mark_read(length)
-        for begin, _, future in pending:
-            yield begin, future.result()
+    middle = _middle(image)
+    if middle is None:
+        yield from _hash_blocks(image, sources, digest, 0)
+        return
+    first, second = image.slice(0, middle), image.slice(middle, image.size - middle)
+    with _Helper(partial(_hash_blocks, second, sources, digest, middle // BLOCK)) as helper:
+        yield from _hash_blocks(first, sources, digest, 0)
+        results = helper.results()
+    yield from results if results is not None else _hash_blocks(second, sources, digest, middle // BLOCK)
+
+
+def _middle(image: ExtentMap) -> int | None:
+    """A block's offset that halves the mapped bytes; None if there are too few of them to share the work."""
+    half = image.mapped // 2
+    if half < _WORTH_SHARING:
+        return None
+    for extent in image.extents:
+        if half < extent.length:
+            return (extent.offset + half) // BLOCK * BLOCK
+        half -= extent.length
+    return None
+
+
+def _hash_blocks(
+    image: ExtentMap, sources: Sources, digest: "partial[bytes]", base: int
+) -> Iterator[tuple[int, bytes]]:
+    """Digests of the mapped blocks, which are numbered from `base` on."""
+    for first, blocks in _mapped_blocks(image, sources):
+        yield base + first, digest(blocks)
+        sources.mark_read(len(blocks))
+
+
+class _Helper:
+    """A forked process that does part of the work and sends its results through a pipe."""
+
+    _RECORD = struct.Struct("=QQ")  # first block, bytes of digests
+
+    def __init__(self, work: Callable[[], Iterator[tuple[int, bytes]]]) -> None:
+        self._reader, writer = os.pipe()
+        self._process = os.fork()
+        if self._process == 0:
+            status = 1
+            try:
+                with open(writer, "wb") as pipe:
+                    for first, digests in work():
+                        pipe.write(self._RECORD.pack(first, len(digests)) + digests)
+                status = 0
+            finally:
+                # Nothing of the parent's, no buffer and no clean-up, may be run twice.
+                os._exit(status)
+        os.close(writer)
+        self._received: list[bytes] = []
+        # Takes the results as they come, so that the process need not wait for a full pipe.
+        self._receiver = threading.Thread(target=self._receive)
+        self._receiver.start()
+        self._status = -1
+
+    def _receive(self) -> None:
+        with open(self._reader, "rb") as pipe:
+            self._received.append(pipe.read())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status < 0:
+            os.kill(self._process, signal.SIGKILL)
+            self._wait()
+
+    def _wait(self) -> None:
+        self._receiver.join()
+        _, self._status = os.waitpid(self._process, 0)
+
+    def results(self) -> Iterator[tuple[int, bytes]] | None:
+        """All results when the process has ended; None if it did not end well."""
+        self._wait()
+        return self._unpacked(b"".join(self._received)) if self._status == 0 else None
+
+    def _unpacked(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        position = 0
+        while position < len(data):
+            first, length = self._RECORD.unpack_from(data, position)
+            position += self._RECORD.size
+            yield first, data[position : position + length]
+            position += length
 
 
 def _mapped_blocks(image: ExtentMap, sources: Sources) -> Iterator[tuple[int, memoryview]]:
