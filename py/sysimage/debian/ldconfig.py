@@ -108,6 +108,10 @@ def _search(root: Root, directory: str, hwcaps: str) -> Iterator[Entry]:
         if other is None or (other.is_link, compare(each.name, other.name)) > (each.is_link, 0):
             found[soname] = each
     for soname, each in found.items():
+        if hwcaps:
+            # No links are made here: the loader is given the file's own name.
+            yield Entry(soname, f"{directory}/{each.name}", each.flags, hwcaps)
+            continue
         if not each.is_link and each.name != soname and root.get(f"{directory}/{soname}") is None:
             root.symlink(f"{directory}/{soname}", each.name)
         yield Entry(soname, f"{directory}/{soname}", each.flags, hwcaps)
