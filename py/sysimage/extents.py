@@ -25,7 +25,7 @@ from sysimage.errors import UserError
 from sysimage.files import atomic_output
 
 FORMAT = "extent-map/1"
-RELEASE_AFTER = 8 << 20  # bytes read from sources after which their pages are let go
+RELEASE_AFTER = 4 << 20  # bytes read from sources after which their pages are let go
 
 
 @dataclass(frozen=True, slots=True)
