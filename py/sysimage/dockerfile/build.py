@@ -5,6 +5,7 @@ EXPOSE, VOLUME and STOPSIGNAL. Source: Docker's Dockerfile reference; what it le
 open is as BuildKit and buildah do it where they agree, and refused where they do not.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ _REFUSED = {
     "ONBUILD": "it is no part of an OCI image",
     "SHELL": "RUN lines are /bin/sh's",
 }
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
 _CHANGES_FILES = ("COPY", "RUN", "WORKDIR")
 
 
@@ -162,8 +164,9 @@ def _arg(state: _State, instruction: Instruction) -> None:
 
 def _pairs(state: _State, instruction: Instruction) -> dict[str, str]:
     """`A=1 B="two words"`, or the old form `A the rest`."""
-    first = instruction.text.split(maxsplit=1)
-    if first and "=" not in first[0]:
+    begin = _WORD.match(instruction.text)
+    if begin and "=" not in begin[0]:
+        first = instruction.text.split(maxsplit=1)
         if len(first) != 2:
             raise instruction.error(f"{instruction.text!r} is not of the form NAME=VALUE")
         return {first[0]: " ".join(split_words(instruction, first[1], state.variables))}

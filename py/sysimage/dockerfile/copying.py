@@ -3,11 +3,13 @@
 Source: GNU coreutils manual, and the real programs (the tests compare with them).
 """
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sysimage.dockerfile import modes
-from sysimage.dockerfile.machine import Command, Commands, Machine, place_of, target_of
+from sysimage.dockerfile.machine import Command, Commands, Machine, kind, place_of, target_of
 from sysimage.dockerfile.options import Options, parse
 from sysimage.dockerfile.paths import group_id, make_parents, user_id, with_owner
 from sysimage.errors import UserError
@@ -106,9 +108,9 @@ class _Copy:
         if old is None:
             if tree.get(place_of(self.machine, destination)) is not None:
                 raise UserError(f"{destination!r} is a link to nothing")
-            self.machine.add(destination, path, directory(node.mode & 0o777 & ~self.machine.umask))
+            self.machine.add(destination, path, directory(node.mode & 0o1777 & ~self.machine.umask))
         elif old.type is not NodeType.DIRECTORY:
-            raise UserError(f"{destination!r} is a {old.type.value}; the directory {word!r} cannot take its place")
+            raise UserError(f"{destination!r} is a {kind(old)}; the directory {word!r} cannot take its place")
         for name in tree.children(source):
             self.copy(join(source, name), f"{word.rstrip('/')}/{name}", f"{destination.rstrip('/')}/{name}")
         tree.set(path, self.preserved(node, tree[path]))
@@ -187,7 +189,7 @@ def mv(machine: Machine, arguments: list[str]) -> bytes:
             if old.type is NodeType.DIRECTORY and node.type is not NodeType.DIRECTORY:
                 raise UserError(f"{target!r} is a directory; {word!r} cannot take its place")
             if old.type is not NodeType.DIRECTORY and node.type is NodeType.DIRECTORY:
-                raise UserError(f"{target!r} is a {old.type.value}; the directory {word!r} cannot take its place")
+                raise UserError(f"{target!r} is a {kind(old)}; the directory {word!r} cannot take its place")
             if tree.children(path) if old.type is NodeType.DIRECTORY else False:
                 raise UserError(f"{target!r} is a directory that is not empty; {word!r} cannot take its place")
             machine.remove(path)
@@ -216,26 +218,29 @@ def install(machine: Machine, arguments: list[str]) -> bytes:
         "T,no-target-directory",
         "t,target-directory=",
     )
-    mode = options.value("m") or "0755"
+    # Five digits: a directory's set-ID bits go too.
+    mode = options.value("m") or "00755"
     user, group = options.value("o"), options.value("g")
     uid = user_id(machine.root, user)[0] if user else None
     gid = group_id(machine.root, group) if group else None
     if "d" in options:
         if not options.operands:
             raise UserError("a directory is wanted")
-        for word in options.operands:
-            _install_directory(machine, word, mode, uid, gid)
+        with _no_umask(machine):
+            for word in options.operands:
+                _install_directory(machine, word, mode, uid, gid)
         return b""
     if "D" in options:
         folder = options.value("t")
         name = f"{folder}/x" if folder else (options.operands or [""])[-1]
         if name:
-            make_parents(machine, name, 0o755)
+            with _no_umask(machine):
+                make_parents(machine, name, 0o755)
     words, destination, into = _targets(machine, options)
     for word in words:
         source = machine.node(word) if word != "/dev/null" else file(b"")
         if source is None or source.type is not NodeType.FILE:
-            raise UserError(f"{word!r} {'does not exist' if source is None else 'is a ' + source.type.value}")
+            raise UserError(f"{word!r} {'does not exist' if source is None else 'is a ' + kind(source)}")
         target = target_of(word, destination, into)
         if target.endswith("/"):
             raise UserError(f"{target!r} is no directory")
@@ -253,6 +258,14 @@ def install(machine: Machine, arguments: list[str]) -> bytes:
         mtime = source.mtime if "p" in options else machine.mtime
         machine.tree.set(path, dataclasses.replace(made, mode=bits, mtime=mtime))
     return b""
+
+
+@contextlib.contextmanager
+def _no_umask(machine: Machine) -> Iterator[None]:
+    """For the directories that install makes: they have the modes it was told."""
+    umask, machine.umask = machine.umask, 0
+    yield
+    machine.umask = umask
 
 
 def _install_directory(machine: Machine, word: str, mode: str, uid: int | None, gid: int | None) -> None:

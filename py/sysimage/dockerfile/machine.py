@@ -20,6 +20,22 @@ from sysimage.tree import Node, NodeType, Tree, basename, directory, file, paren
 S_ISGID = 0o2000
 
 
+_KINDS = {
+    NodeType.FILE: "file",
+    NodeType.DIRECTORY: "directory",
+    NodeType.SYMLINK: "symbolic link",
+    NodeType.CHARACTER: "character device",
+    NodeType.BLOCK: "block device",
+    NodeType.FIFO: "FIFO",
+    NodeType.SOCKET: "socket",
+}
+
+
+def kind(node: Node) -> str:
+    """What an inode is, in words."""
+    return _KINDS[node.type]
+
+
 class Packages(Protocol):
     """The locked packages that `apt-get install` may take."""
 
@@ -95,7 +111,7 @@ class Machine:
         if self.node(word, follow) is None:
             node = self.tree.get(path)
             if node is not None:
-                raise UserError(f"{word!r} is a {node.type.value}, not a directory")
+                raise UserError(f"{word!r} is a {kind(node)}, not a directory")
             raise UserError(f"{word!r} does not exist")
         return path
 
@@ -113,7 +129,7 @@ class Machine:
             return b""
         node = self.tree[self.existing(word)]
         if node.type is not NodeType.FILE:
-            raise UserError(f"{word!r} is a {node.type.value}; a file is wanted")
+            raise UserError(f"{word!r} is a {kind(node)}; a file is wanted")
         return self.content(node)
 
     def content(self, node: Node) -> bytes:
@@ -136,7 +152,7 @@ class Machine:
             self.add(word, path, file(data, mode & ~self.umask))
             return
         if old.type is not NodeType.FILE:
-            raise UserError(f"{word!r} is a {old.type.value}; it cannot be written")
+            raise UserError(f"{word!r} is a {kind(old)}; it cannot be written")
         if append and isinstance(data, bytes):
             data = self.content(old) + data
         content = ExtentMap.of_bytes(data) if isinstance(data, bytes) else data
@@ -150,7 +166,7 @@ class Machine:
         """
         folder = self.tree.get(parent(path))
         if folder is None or folder.type is not NodeType.DIRECTORY:
-            what = "does not exist" if folder is None else f"is a {folder.type.value}"
+            what = "does not exist" if folder is None else f"is a {kind(folder)}"
             raise UserError(f"{word!r} cannot be made: /{parent(path)} {what}", hint="make the directory first")
         if path in self.tree:
             raise UserError(f"{word!r} exists already")

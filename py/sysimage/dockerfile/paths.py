@@ -5,7 +5,7 @@ import dataclasses
 from sysimage.debian.accounts import group_ids, user_ids
 from sysimage.debian.root import Root
 from sysimage.dockerfile import modes
-from sysimage.dockerfile.machine import Command, Commands, Machine, place_of
+from sysimage.dockerfile.machine import Command, Commands, Machine, kind, place_of
 from sysimage.dockerfile.options import parse
 from sysimage.errors import UserError
 from sysimage.tree import Node, NodeType, basename, parent
@@ -24,7 +24,7 @@ def rm(machine: Machine, arguments: list[str]) -> bytes:
         path = place_of(machine, word)
         node = machine.tree.get(path)
         if node is None or (word.endswith("/") and node.type is not NodeType.DIRECTORY):
-            if "f" in options and node is None:
+            if "f" in options:
                 continue
             raise UserError(f"{word!r} does not exist", hint="rm -f takes that for done")
         if node.type is NodeType.DIRECTORY and "r" not in options:
@@ -44,7 +44,7 @@ def rmdir(machine: Machine, arguments: list[str]) -> bytes:
         while True:
             node = machine.tree.get(path)
             if node is None or node.type is not NodeType.DIRECTORY:
-                raise UserError(f"{word!r} is {'missing' if node is None else 'a ' + node.type.value}")
+                raise UserError(f"{word!r} is {'missing' if node is None else 'a ' + kind(node)}")
             if machine.tree.children(path):
                 raise UserError(f"/{path} is not empty")
             machine.remove(path)
@@ -67,7 +67,7 @@ def mkdir(machine: Machine, arguments: list[str]) -> bytes:
         path = machine.make_directory(word.rstrip("/") or "/")
         mode = options.value("m")
         if mode is not None:
-            base = machine.tree[path].mode & 0o2000 | (0 if mode[:1].isdigit() else 0o777)
+            base = machine.tree[path].mode & 0o2000 | (0 if mode[:1].isdigit() else 0o777 & ~machine.umask)
             machine.tree.change(path, mode=modes.change(mode, base, True, machine.umask))
     return b""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sysimage.dockerfile.machine import Command, Commands, Machine, place_of
+from sysimage.dockerfile.machine import Command, Commands, Machine, kind, place_of
 from sysimage.dockerfile.options import parse
 from sysimage.dockerfile.regex import compile_posix
 from sysimage.dockerfile.text import given
@@ -300,16 +300,21 @@ class _Parser:
         self.skip(" \t")
         if self.peek() == "\\":
             self.position += 1
+            start = self.position
             self.skip(" \t")
             if self.peek() == "\n":
                 self.position += 1
+            else:
+                self.position = start
         out = ""
         while self.peek() and self.peek() != "\n":
             if self.peek() == "\\":
                 self.position += 1
                 if not self.peek():
                     break
-            out += self.peek()
+                out += {"t": "\t", "n": "\n"}.get(self.peek(), self.peek())
+            else:
+                out += self.peek()
             self.position += 1
         if not out:
             raise self.fail("the text of a, i or c is missing")
@@ -452,10 +457,11 @@ def sed(machine: Machine, arguments: list[str]) -> bytes:
     fresh()
     quiet = "n" in options
     if not in_place:
-        data = b"".join(_ended(given(machine) if word == "-" else machine.read(word)) for word in words or ["-"])
-        if len(words) == 1:
-            data = given(machine) if words == ["-"] else machine.read(words[0])
-        return edit(fresh(), data, quiet)
+        inputs = [given(machine) if word == "-" else machine.read(word) for word in words or ["-"]]
+        if "s" not in options:
+            inputs = [b"".join([*map(_ended, inputs[:-1]), inputs[-1]])]
+        outputs = [edit(fresh(), data, quiet) for data in inputs]
+        return b"".join([*map(_ended, outputs[:-1]), outputs[-1]])
     if not words:
         raise UserError("-i wants a file")
     for word in words:
@@ -472,7 +478,7 @@ def _edit_file(machine: Machine, word: str, change: Callable[[bytes], bytes]) ->
     data = machine.read(word)
     node = machine.tree[machine.locate(word)]
     if node.type is not NodeType.FILE:
-        raise UserError(f"{word!r} is a {node.type.value}; a file is wanted")
+        raise UserError(f"{word!r} is a {kind(node)}; a file is wanted")
     path = place_of(machine, word)
     machine.remove(path)
     machine.tree.add(path, replace(node, content=ExtentMap.of_bytes(change(data)), mtime=machine.mtime, xattrs={}))

@@ -5,7 +5,7 @@ import re
 import struct
 
 from sysimage.debian import certificates, ldconfig, units
-from sysimage.dockerfile.machine import Command, Commands, Machine
+from sysimage.dockerfile.machine import Command, Commands, Machine, kind
 from sysimage.dockerfile.options import parse
 from sysimage.errors import UserError
 from sysimage.tree import NodeType, join
@@ -131,7 +131,7 @@ def setcap(machine: Machine, arguments: list[str]) -> bytes:
         path = machine.existing(word)
         node = machine.tree[path]
         if node.type is not NodeType.FILE:
-            raise UserError(f"{word!r} is a {node.type.value}; a file is wanted")
+            raise UserError(f"{word!r} is a {kind(node)}; a file is wanted")
         xattrs = {key: value for key, value in node.xattrs.items() if key != _CAPABILITY}
         if text != "-r":
             xattrs[_CAPABILITY] = encode_capabilities(text)
