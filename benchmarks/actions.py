@@ -5,6 +5,7 @@ Bazel says how each is called (`aquery`); what it writes is sent elsewhere, so t
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,14 @@ def redirect(word: str, places: Mapping[str, Path]) -> str:
     return word
 
 
+def _remove(path: Path) -> None:
+    """Removes an output of an earlier run: replacing a large file costs more than writing a new one."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def run(
     action: Action,
     execution_root: Path,
@@ -133,6 +142,7 @@ def run(
     where = {path: scratch / path for path in (*action.outputs, *action.parameters)} | dict(places or {})
     for path in (*action.outputs, *action.parameters):
         (scratch / path).parent.mkdir(parents=True, exist_ok=True)
+        _remove(scratch / path)
     for path, lines in action.parameters.items():
         (scratch / path).write_text("".join(redirect(line, where) + "\n" for line in lines), encoding="utf-8")
     words = [redirect(word, where) for word in action.arguments]

@@ -214,7 +214,8 @@ def verity(setting: Setting) -> Comparison:
     action = setting.the("VerityPlan")
     folder = setting.scratch / "verity"
     raw, tree, root_hash = folder / "raw.img", folder / "tree.img", folder / "roothash"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     materialise = setting.the("ImageArchive").arguments[0]
     words = [f"--source={pair}" for pair in action.values("--source")]
     execute(
