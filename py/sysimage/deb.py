@@ -278,8 +278,18 @@ def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
-    for piece in pieces:
-        yield decompressor.decompress(piece)
-    if not decompressor.eof:
-        raise ValueError("the compressed data is cut short")
+    # A stream that is cut short ends without a word here; the tar in it then lacks its end.
+    with zstandard.ZstdDecompressor().stream_reader(_Reader(pieces), read_across_frames=True) as reader:  # type: ignore[arg-type]
+        while data := reader.read(PIECE):
+            yield data
+
+
+class _Reader:
+    """Pieces as something that can be read from."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _size: int) -> bytes:
+        """The next piece, of whatever size."""
+        return next(self._pieces, b"")

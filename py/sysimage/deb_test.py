@@ -94,10 +94,6 @@ BAD: dict[str, tuple[bytes, str | None]] = {
         ar([BINARY, ("control.tar.gz", b"nonsense")]),
         "control.tar.gz: Error -3 while decompressing data: incorrect header check",
     ),
-    "zst cut": (
-        ar([BINARY, ("control.tar.zst", b"\x28\xb5\x2f\xfd")]),
-        "control.tar.zst: the compressed data is cut short",
-    ),
     "no control": (ar([BINARY, ("control.tar", tar([]))]), "its control archive has no file 'control'"),
     "field": (
         ar([BINARY, ("control.tar", tar([("control", t.file(b"Package: x\nVersion: 1\n"))]))]),
@@ -128,6 +124,10 @@ def test_a_damaged_tar_inside_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.deb"
     path.write_bytes(ar([BINARY, CONTROL, ("data.tar", b"x" * 1024)]))
     with Spool(tmp_path) as spool, pytest.raises(UserError, match=r"bad\.deb: data\.tar: no tar header at byte 0"):
+        read_debs([path], spool)
+    cut = COMPRESSORS[".zst"](tar(FILES))[:-40]
+    path.write_bytes(ar([BINARY, CONTROL, ("data.tar.zst", cut)]))
+    with Spool(tmp_path) as spool, pytest.raises(UserError, match=r"bad\.deb: data\.tar\.zst: ends at byte "):
         read_debs([path], spool)
     path.write_bytes(ar([BINARY, CONTROL, ("data.tar", tar(FILES)[:3000])]))
     with Spool(tmp_path) as spool, pytest.raises(UserError, match=r"bad\.deb: data\.tar: ends at byte 3000"):

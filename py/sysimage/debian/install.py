@@ -4,6 +4,7 @@ Unpacks the packages, does what the scripts table says in place of their scripts
 enters them in dpkg's database. The tree may have packages already.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,9 @@ def install(
     """
     options = options or Options()
     data = database.load(root)
+    for name, count in Counter(deb.name for deb in debs).items():
+        if count > 1:
+            raise UserError(f"package {name} is given {count} times")
     debs = [deb for deb in debs if not _is_installed(data, deb)]
     if not debs:
         return

@@ -164,6 +164,11 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     assert error.value.hint == "the layers of an image must come from one lock"
 
 
+def test_a_package_comes_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="package base-passwd is given 2 times"):
+        installed(tmp_path, [BASE, BASE])
+
+
 def test_automatic_packages_are_marked(tmp_path: Path) -> None:
     _, files = installed(tmp_path, [BASE, WEB], options=Options(automatic=["base-passwd", "other"]))
     assert files["var/lib/apt/extended_states"] == "Package: base-passwd\nArchitecture: amd64\nAuto-Installed: 1\n\n"

@@ -1,6 +1,7 @@
 """The scripts table: nothing that a package would run goes unnoticed."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -206,8 +207,10 @@ def test_a_bad_table_is_refused(text: str, message: str) -> None:
 
 
 def test_every_word_explains_its_use() -> None:
+    guide = Path(os.environ["SCRIPTS_README"]).read_text()
     for name, word in VOCABULARY.items():
         assert word.usage.split()[0] == name
+        assert f"`{word.usage}`" in guide
 
 
 def test_here_documents_are_taken_out_of_the_script() -> None:
