@@ -92,7 +92,7 @@ def _removed(tree: Tree, base: Tree) -> Iterable[tuple[str, list[str]]]:
             continue
         old = base.children(path)
         gone = [name for name in old if join(path, name) not in tree]
-        if gone and gone == old and tree.children(path):
+        if path and gone == old and gone and tree.children(path):
             yield path, [OPAQUE]
         elif gone:
             yield path, [WHITEOUT + name for name in gone]
