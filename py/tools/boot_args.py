@@ -45,21 +45,34 @@ def verity_words(parameters: Mapping[str, Any]) -> list[str]:
         raise UserError(f"the verity parameters have no {error.args[0]!r}") from error
 
 
+def command_lines(slots: Sequence[str], words: Sequence[str]) -> dict[str, str]:
+    """Slot to its whole command line: the given one with the words behind it.
+
+    Args:
+        slots: `SLOT=COMMAND LINE`, each.
+        words: what every slot gets.
+
+    Raises:
+        UserError: one is of another form, or a slot comes twice.
+    """
+    lines: dict[str, str] = {}
+    for given in slots:
+        slot, separator, line = given.partition("=")
+        if not separator:
+            raise UserError(f"--slot {given!r} is not of the form SLOT=COMMAND LINE")
+        if slot in lines:
+            raise UserError(f"--slot {given!r}: slot {slot} has a command line already")
+        lines[slot] = " ".join([line, *words])
+    return lines
+
+
 def main(argv: Sequence[str]) -> None:
     """Writes the file that the flags describe."""
     if argv[1:]:
         raise UserError(f"unexpected argument {argv[1]!r}")
     words = verity_words(json.loads(Path(_VERITY.value).read_bytes())) if _VERITY.value else []
-    lines: dict[str, str] = {}
-    for given in _SLOT.value:
-        slot, separator, line = given.partition("=")
-        if not separator or slot in lines:
-            raise UserError(
-                f"--slot {given!r} is {'a second one' if separator else 'not of the form SLOT=COMMAND LINE'}"
-            )
-        lines[slot] = " ".join([line, *words])
     with atomic_output(_OUT.value) as out:
-        out.write(grub.boot_args(lines))
+        out.write(grub.boot_args(command_lines(_SLOT.value, words)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,125 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from sysimage.errors import UserError
+from sysimage.vm import qemu
+from sysimage.vm.console import ConsoleError
+from sysimage.vm.qemu import Disk, Machine, Port, VirtualMachine
+
+TOOL = Path("/tool")
+SECONDS = 20.0
+
+
+def words(machine: Machine, variables: Path | None = None) -> str:
+    return " ".join(qemu.arguments(machine, TOOL, variables))
+
+
+def test_disks_are_overlaid_unless_writable() -> None:
+    line = words(Machine([Disk(Path("/a")), Disk(Path("/b,c"), writable=True), Disk(Path("/d"), read_only=True)]))
+    assert "id=disk0,format=raw,cache=unsafe,discard=unmap,snapshot=on,file=/a " in line
+    assert "id=disk1,format=raw,cache=unsafe,discard=unmap,snapshot=off,file=/b,,c " in line
+    assert "id=disk2,format=raw,cache=unsafe,discard=unmap,readonly=on,file=/d " in line
+    assert "virtio-blk-pci,drive=disk2" in line
+
+
+def test_kernel_is_started_without_firmware() -> None:
+    line = words(Machine(kernel=Path("/k"), initrd=Path("/i"), command_line="console=ttyS0 x"))
+    assert "-bios qboot.rom -kernel /k -append console=ttyS0 x -initrd /i" in line
+    assert "pflash" not in line
+
+
+def test_firmware_has_its_own_variables() -> None:
+    line = words(Machine(), Path("/scratch/vars"))
+    assert "unit=0,format=raw,readonly=on,file=/tool/usr/share/OVMF/OVMF_CODE_4M.fd" in line
+    assert "unit=1,format=raw,file=/scratch/vars" in line
+    assert "-kernel" not in line
+
+
+def test_network_only_when_ports_are_forwarded() -> None:
+    assert "virtio-net" not in words(Machine())
+    line = words(Machine(forward=[(2222, 22), (8080, 80)]))
+    assert "user,id=net,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-:80" in line
+
+
+def test_ports_and_reboot() -> None:
+    line = words(Machine(ports=[Port("dump", Path("/out"))]))
+    assert "file,id=port0,path=/out" in line
+    assert "virtserialport,chardev=port0,name=dump" in line
+    assert "-no-reboot" in line
+    assert "-no-reboot" not in words(Machine(restart=True))
+
+
+def test_kvm_needs_more_than_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for flags, usable in (
+        ("flags\t\t: fpu sse2 hypervisor", False),
+        ("flags\t\t: fpu vmx", True),
+        ("flags : svm", True),
+    ):
+        monkeypatch.setattr(Path, "read_text", lambda *_, text=flags, **__: f"processor: 0\n{text}\n")
+        assert qemu.kvm_usable() is usable
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert not qemu.kvm_usable()
+
+
+def fake(folder: Path, script: str) -> Path:
+    """A tool folder whose QEMU is a program of ours, with the two sockets it is handed."""
+    (folder / "bin").mkdir()
+    program = folder / "bin" / qemu.PROGRAM
+    program.write_text(
+        "#!/usr/bin/env -S PATH=/usr/bin:/usr/local/bin python3\n"
+        "import json, re, socket, sys\n"
+        "fds = [int(fd) for fd in re.findall(r'fd=(\\d+)', ' '.join(sys.argv))]\n"
+        "console, control = (socket.socket(fileno=fd) for fd in fds)\n"
+        "lines = control.makefile('rw')\n" + script
+    )
+    program.chmod(0o755)
+    return folder
+
+
+QMP = """
+def say(row):
+    lines.write(json.dumps(row) + "\\n")
+    lines.flush()
+say({"QMP": {"version": {}}})
+console.sendall(b"hello\\n")
+for line in lines:
+    command = json.loads(line)["execute"]
+    if command == "refused":
+        say({"error": {"desc": "not now"}})
+        continue
+    say({"event": "IGNORED"})
+    say({"return": {"answer": command}})
+    if command == "quit":
+        break
+"""
+
+
+def test_control_and_console(tmp_path: Path) -> None:
+    tool = fake(tmp_path, QMP)
+    with VirtualMachine(Machine(kernel=Path("/k")), tool, tmp_path, tmp_path / "log") as machine:
+        machine.console.expect("^hello$", SECONDS)
+        assert machine.control("query-status") == {"answer": "query-status"}
+        with pytest.raises(ConsoleError, match=r"^QEMU refuses refused: not now$"):
+            machine.control("refused")
+        process = machine.process
+    assert process.returncode == 0
+    assert (tmp_path / "log").read_bytes() == b"hello\n"
+
+
+def test_machine_that_ends_by_itself(tmp_path: Path) -> None:
+    tool = fake(tmp_path, QMP + "\n")
+    with VirtualMachine(Machine(kernel=Path("/k")), tool, tmp_path) as machine:
+        machine.control("quit")
+        machine.wait(SECONDS)
+        with pytest.raises(ConsoleError, match=r"^QEMU (was gone before it answered|does not take) query-status"):
+            machine.control("query-status")
+
+
+def test_qemu_that_does_not_start_is_told_with_what_it_said(tmp_path: Path) -> None:
+    tool = fake(tmp_path, "print('no such machine', file=sys.stderr)\nsys.exit(1)\n")
+    with pytest.raises(UserError, match=r"^QEMU did not start: no such machine$"):
+        VirtualMachine(Machine(kernel=Path("/k")), tool, tmp_path)
