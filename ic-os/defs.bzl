@@ -17,13 +17,14 @@ load(
     "file_tree",
     "image_archive",
     "image_inspect",
+    "image_test",
     "rootfs_layer",
     "verity_image",
     "version_file",
 )
 load("//toolchains/vm:defs.bzl", "vm_launch")
 
-def icos_build(os, variant):
+def icos_build(name, os):
     """Declares a variant of an operating system in the package that calls it.
 
     | target | what it is |
@@ -35,15 +36,16 @@ def icos_build(os, variant):
     | `:boot` | boot partition: kernel, initrd, command lines, version (ImageInfo) |
     | `:disk` | the disk as a map (ImageInfo) |
     | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
+    | `:image_test` | properties of the image against `properties.txt`, and foreign judges; `:image_test_update` writes that file |
     | `:launch` | `bazel run`: boots the disk image in QEMU, console in the terminal |
 
     Args:
+        name: the variant, one of `os.variants`.
         os: the operating system, a struct as `GUESTOS` in //ic-os/guestos:defs.bzl.
-        variant: name of a variant in `os.variants`.
     """
-    if variant not in os.variants:
-        fail("icos_build: {} has no variant \"{}\"; there are {}".format(os.name, variant, ", ".join(os.variants)))
-    details = os.variants[variant]
+    if name not in os.variants:
+        fail("icos_build: {} has no variant \"{}\"; there are {}".format(os.name, name, ", ".join(os.variants)))
+    details = os.variants[name]
 
     version_file(
         name = "version",
@@ -169,6 +171,7 @@ def icos_build(os, variant):
     )
     image_archive(
         name = "disk-img",
+        checksum = "disk-img.tar.zst.sha256",
         out = "disk-img.tar.zst",
         members = {":disk": "disk.img"},
         visibility = ["//visibility:public"],
@@ -186,5 +189,12 @@ def icos_build(os, variant):
     )
     vm_launch(
         name = "launch",
+        image = "disk-img.tar.zst",
+    )
+    image_test(
+        name = "image_test",
+        checksum = "disk-img.tar.zst.sha256",
+        dpkg_verify = os.dpkg_verify,
+        golden = "properties.txt",
         image = "disk-img.tar.zst",
     )

@@ -16,6 +16,7 @@ GUESTOS = struct(
     # Where esp, grub and config are mounted below /boot.
     boot_mount_points = ["config", "efi", "grub"],
     dockerfile = "//ic-os/guestos:rootfs/Dockerfile",
+    dpkg_verify = "//ic-os/guestos:dpkg-verify.txt",
     empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
     # virtio for a guest of HostOS; dm-verity for its root.
     initrd_modules = ["virtio_pci", "virtio_blk", "dm-verity"],

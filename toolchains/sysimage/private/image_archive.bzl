@@ -6,7 +6,7 @@ load(":sources.bzl", "add_sources")
 
 def _image_archive_impl(ctx):
     archive = ctx.outputs.out
-    checksum = ctx.actions.declare_file(archive.basename + ".sha256")
+    checksum = ctx.outputs.checksum
     args = ctx.actions.args()
     inputs = []
     sources = []
@@ -49,11 +49,13 @@ Members are sparse (old GNU format), owner 0:0, mtime 0, in the order given, sin
 image_archive(
     name = "disk-img",
     out = "disk-img.tar.zst",
+    checksum = "disk-img.tar.zst.sha256",
     members = {":disk": "disk.img"},
 )
 ```
 """,
     attrs = {
+        "checksum": attr.output(doc = "Name of the file with the archive's sha256, as sha256sum writes it.", mandatory = True),
         "members": attr.label_keyed_string_dict(
             doc = "Image, or single file, to member name; images in their order, then the files.",
             allow_files = True,
