@@ -172,7 +172,7 @@ engine() {
 
 # A container lives as long as its command, so Bazel's server starts anew each time (a few seconds).
 run_engine() {
-  local name=$1 image=$2 arguments=(--rm --init --interactive --network=host --workdir="${workdir}")
+  local name=$1 image=$2 arguments=(--rm --interactive --network=host --workdir="${workdir}")
   shift 2
   if ! "${name}" image inspect "${image}" > /dev/null 2>&1 < /dev/null; then
     say "building ${image} with ${name}: once, about a minute"
@@ -182,8 +182,12 @@ run_engine() {
   # Bazel's sandbox makes namespaces and mounts of its own, which an engine's defaults forbid.
   arguments+=(--privileged)
   case ${name} in
-    podman) arguments+=(--userns=keep-id) ;;
-    docker) arguments+=(--user "$(id --user):$(id --group)") ;;
+    podman)
+      if ((EUID != 0)); then arguments+=(--userns=keep-id); fi
+      # podman's init is a package of its own; without it, signals reach only commands that wait for them.
+      if [[ -x /usr/libexec/podman/catatonit ]] || command -v catatonit > /dev/null; then arguments+=(--init); fi
+      ;;
+    docker) arguments+=(--init --user "$(id --user):$(id --group)") ;;
   esac
   if [[ -t 0 && -t 1 ]]; then arguments+=(--tty); fi
   for ((i = 0; i < ${#binds[@]}; i += 3)); do

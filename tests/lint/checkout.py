@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-FIX = "bazel run //tests/lint:fix"
+FIX = "bazel run //tests/lint:fix, and by hand what that leaves"
 
 
 def lay_out(index: Path, language: str, folder: Path) -> list[Path]:
