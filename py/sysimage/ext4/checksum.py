@@ -8,10 +8,15 @@ bytes of the pieces as one string, all second bytes, and so on. What a column
 contributes to one byte of the checksums of *all* pieces is one
 `bytes.translate` with a table of 256 bytes, and columns are summed as long
 integers. The interpreter runs a handful of calls a column instead of one loop
-step a byte, and columns of zeros, common in inodes, cost nothing: 100 MB/s and more.
+step a byte. Zeros contribute nothing: pieces are sorted by where their zeros at the
+end begin, so that a column has only those that reach it (most directory blocks are
+nearly empty), and columns of zeros, common in inodes, are left out. That makes 100 MB/s
+of dense bytes, and some GB/s of what file systems are made of.
 """
 
 import struct
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cache
 
 from sysimage.ext4.layout import CRC_SEED
@@ -43,15 +48,17 @@ def crc32c(data: bytes, seed: int = CRC_SEED) -> int:
     return seed
 
 
-def crc32c_rows(data: bytes | bytearray, width: int, seed: int = CRC_SEED) -> list[int]:
-    """The checksums of all pieces of `width` bytes that `data` consists of, each from the same seed."""
-    count, rest = divmod(len(data), width)
-    if rest:
-        raise ValueError(f"{len(data)} bytes are not a multiple of {width}")
-    if count <= _FEW:
-        return [crc32c(bytes(data[at : at + width]), seed) for at in range(0, len(data), width)]
-    # The seed's share is the same for all: that of a piece of zeros.
-    share = _advance(seed, width)
+def crc32c_rows(rows: Sequence[bytes], seed: int = CRC_SEED) -> list[int]:
+    """The checksums of pieces of one length, each from the same seed."""
+    if len(rows) <= _FEW:
+        return [crc32c(row, seed) for row in rows]
+    width, count = len(rows[0]), len(rows)
+    reach = [len(row.rstrip(b"\0")) for row in rows]
+    order = sorted(range(count), key=reach.__getitem__, reverse=True)
+    data = b"".join([rows[index] for index in order])
+    if len(data) != count * width:
+        raise ValueError(f"pieces of different lengths: {sorted({len(row) for row in rows})}")
+    reaching = _counts(sorted(reach), width)
     state = [0, 0, 0, 0]  # byte k of all checksums, as one integer each
     start = 0
     while start < width:
@@ -59,21 +66,31 @@ def crc32c_rows(data: bytes | bytearray, width: int, seed: int = CRC_SEED) -> li
         end = start + ((width - start) % _STRIDE or _STRIDE)
         if start:
             state = _shifted(state, count)
-        _add_columns(state, data, width, start, end)
+        _add_columns(state, data, reaching, start, end)
         start = end
     joined = bytearray(4 * count)
     for k in range(4):
         joined[k::4] = state[k].to_bytes(count, "little")
-    return [value ^ share for value in struct.unpack(f"<{count}I", joined)]
+    # The seed's share is the same for all: that of a piece of zeros.
+    share = _advance(seed, width)
+    sums = [0] * count
+    for index, value in zip(order, struct.unpack(f"<{count}I", joined), strict=True):
+        sums[index] = value ^ share
+    return sums
 
 
-def _add_columns(state: list[int], data: bytes | bytearray, width: int, start: int, end: int) -> None:
+def _counts(reach: Sequence[int], width: int) -> list[int]:
+    """For each column how many pieces have more than zeros from there on; `reach` is sorted."""
+    return [len(reach) - bisect_right(reach, column) for column in range(width)]
+
+
+def _add_columns(state: list[int], data: bytes, reaching: Sequence[int], start: int, end: int) -> None:
     """Adds what the columns from `start` to `end` contribute to checksums that end at `end`."""
-    zeros = bytes(len(data) // width)
+    width = len(reaching)
     tables = _column_tables()
     for column in range(start, end):
-        plane = data[column::width]
-        if plane == zeros:
+        plane = data[column : reaching[column] * width : width]
+        if not plane.strip(b"\0"):
             continue
         table = tables[end - column - 1]
         for k in range(4):

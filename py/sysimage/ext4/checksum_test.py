@@ -20,16 +20,18 @@ def test_goes_on_from_a_seed() -> None:
 @given(st.integers(1, 600), st.integers(0, 12), st.integers(0, 0xFFFFFFFF), st.randoms(use_true_random=False))
 def test_rows_are_what_one_by_one_gives(width: int, count: int, seed: int, random: object) -> None:
     data = random.randbytes(width * count)  # type: ignore[attr-defined]
-    expected = [crc32c(data[start : start + width], seed) for start in range(0, len(data), width)]
-    assert crc32c_rows(data, width, seed) == expected
-    assert [crc(data[start : start + width], seed) for start in range(0, len(data), width)] == expected
+    rows = [data[start : start + width] for start in range(0, len(data), width)]
+    rows += [row[: number % width].ljust(width, b"\0") for number, row in enumerate(rows)]
+    expected = [crc32c(row, seed) for row in rows]
+    assert crc32c_rows(rows, seed) == expected
+    assert [crc(row, seed) for row in rows] == expected
 
 
 def test_rows_with_columns_of_zeros() -> None:
     rows = [bytes(100) + bytes([number]) * 3 + bytes(921) for number in range(50)]
-    assert crc32c_rows(b"".join(rows), 1024) == [crc32c(row) for row in rows]
+    assert crc32c_rows(rows) == [crc32c(row) for row in rows]
 
 
-def test_rows_must_be_whole() -> None:
-    with pytest.raises(ValueError, match="10 bytes are not a multiple of 3"):
-        crc32c_rows(bytes(10), 3)
+def test_rows_must_have_one_length() -> None:
+    with pytest.raises(ValueError, match=r"pieces of different lengths: \[2, 3\]"):
+        crc32c_rows([bytes(3)] * 9 + [bytes(2)])

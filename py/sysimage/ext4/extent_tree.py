@@ -16,6 +16,9 @@ from sysimage.ext4.layout import (
 )
 from sysimage.extents import ExtentMap
 
+_SMALL_ROOT_HEADERS = [
+    EXTENT_HEADER.pack(*ExtentHeader(EXTENT_MAGIC, entries, EXTENT_ROOT_ENTRIES, 0, 0)) for entries in (0, 1)
+]
 MAX_BLOCKS = (1 << 32) - 1  # logical blocks in a file: ee_block has 32 bits, and the last one is not used
 
 
@@ -73,6 +76,8 @@ def tree_blocks(entries: int, block_size: int) -> int:
 
 def split(runs: Sequence[Run]) -> list[Run]:
     """The runs as extents: none longer than one can be."""
+    if all(run.length <= EXTENT_MAX_LENGTH for run in runs):
+        return list(runs)
     result: list[Run] = []
     for run in runs:
         logical, physical, length = run
@@ -98,6 +103,8 @@ def build(extents: Sequence[Run], numbers: Sequence[int], block_size: int) -> tu
     Returns:
         i_block, and the nodes for `numbers` without their checksums.
     """
+    if len(extents) <= 1:
+        return _small_root(extents), []
     rows = [
         (run.logical, EXTENT.pack(run.logical, run.length, run.physical >> 32, run.physical & 0xFFFFFFFF))
         for run in extents
@@ -114,6 +121,12 @@ def build(extents: Sequence[Run], numbers: Sequence[int], block_size: int) -> tu
         rows = above
         depth += 1
     return _node(rows, EXTENT_ROOT_ENTRIES, depth).ljust(60, b"\0"), blocks
+
+
+def _small_root(extents: Sequence[Run]) -> bytes:
+    """i_block with one extent or none, which most files have."""
+    rows = [EXTENT.pack(run.logical, run.length, run.physical >> 32, run.physical & 0xFFFFFFFF) for run in extents]
+    return b"".join([_SMALL_ROOT_HEADERS[len(rows)], *rows]).ljust(60, b"\0")
 
 
 def _node(rows: Sequence[tuple[int, bytes]], limit: int, depth: int) -> bytes:

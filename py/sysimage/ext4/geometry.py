@@ -28,6 +28,7 @@ _JOURNAL_SIZES = (  # file system blocks below which a journal has so many block
 )
 _JOURNAL_MAX = 262144
 _MAX_BLOCKS = 1 << 48
+_EXTRA_NODES = 3  # one extent more in a full tree: a node on each level, and a level
 _LEAST_INODES_PER_GROUP = 16  # group 0 holds the reserved ones
 
 
@@ -87,8 +88,12 @@ class Geometry:
 
     @property
     def slack(self) -> int:
-        """Blocks that may be lost around the backup: an inode table that must not be cut, one more extent."""
-        return self.table_blocks + 3 if self.backup_group else 0
+        """Blocks that the backup may cost beside its own: nodes for one more extent, a table moved behind it."""
+        if not self.backup_group:
+            return 0
+        tables_end = self.first_data_block + 1 + self.descriptor_blocks + self.groups * (2 + self.table_blocks)
+        reaches_backup = tables_end > self.group_range(self.backup_group)[0]
+        return _EXTRA_NODES + (self.table_blocks if reaches_backup else 0)
 
     def group_range(self, group: int) -> tuple[int, int]:
         """First block of a group, and the block behind it."""

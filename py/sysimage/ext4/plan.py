@@ -172,7 +172,7 @@ class _Writer:
         """i_block and the count of the tree's blocks, which are kept until their checksums are made."""
         extents = extent_tree.split(runs)
         count = extent_tree.tree_blocks(len(extents), self.block_size)
-        numbers = _numbers(self.allocator.take(count))
+        numbers = _numbers(self.allocator.take(count)) if count else []
         root, nodes = extent_tree.build(extents, numbers, self.block_size)
         self.tree_nodes += [(number, place, node) for place, node in zip(numbers, nodes, strict=True)]
         return root, count
@@ -196,8 +196,8 @@ class _Writer:
             places.append(place)
         numbers = list(content)
         finished = [xattr.finish_block(content[number], references[number]) for number in numbers]
-        data = b"".join(number.to_bytes(8, "little") + block for number, block in zip(numbers, finished, strict=True))
-        sums = crc32c_rows(data, 8 + self.block_size, self.seed)
+        data = [number.to_bytes(8, "little") + block for number, block in zip(numbers, finished, strict=True)]
+        sums = crc32c_rows(data, self.seed)
         for number, block, value in zip(numbers, finished, sums, strict=True):
             self.blocks[number] = xattr.seal_block(block, value)
         return places
@@ -224,20 +224,11 @@ class _Writer:
     def _write_inodes(self, table: bytearray) -> None:
         """Checksums, then each group's part of the table at its place."""
         size = self.geometry.inode_size
-        stride = 8 + size
-        numbered = bytearray(len(table) // size * stride)
-        # One column at a time: a number for each inode, no generation, then the inode.
-        count = len(table) // size
-        numbers = b"".join(number.to_bytes(4, "little") for number in range(1, count + 1))
-        for column in range(4):
-            numbered[column::stride] = numbers[column::4]
-        for column in range(size):
-            numbered[8 + column :: stride] = table[column::size]
-        for index, value in enumerate(crc32c_rows(numbered, stride, self.seed)):
-            at = index * size
-            if table[at] or table[at + 1]:
-                table[at + INODE_CHECKSUM_LO : at + INODE_CHECKSUM_LO + 2] = (value & 0xFFFF).to_bytes(2, "little")
-                table[at + INODE_CHECKSUM_HI : at + INODE_CHECKSUM_HI + 2] = (value >> 16).to_bytes(2, "little")
+        places = [at for at in range(0, len(table), size) if table[at] or table[at + 1]]
+        rows = [_inode_prefix(at // size + 1) + table[at : at + size] for at in places]
+        for at, value in zip(places, crc32c_rows(rows, self.seed), strict=True):
+            table[at + INODE_CHECKSUM_LO : at + INODE_CHECKSUM_LO + 2] = (value & 0xFFFF).to_bytes(2, "little")
+            table[at + INODE_CHECKSUM_HI : at + INODE_CHECKSUM_HI + 2] = (value >> 16).to_bytes(2, "little")
         per_group = self.geometry.inodes_per_group * size
         for group, start in enumerate(range(0, len(table), per_group)):
             part = bytes(table[start : start + per_group])
@@ -254,8 +245,8 @@ class _Writer:
 
     def _seal(self, pieces: Sequence[tuple[int, int, bytes]], covered: int, place: int) -> None:
         """Puts a checksum over the first `covered` bytes of each block, from its inode's seed, at `place`."""
-        data = b"".join(_inode_prefix(number) + block[:covered] for number, _, block in pieces)
-        for (_, at, block), value in zip(pieces, crc32c_rows(data, 8 + covered, self.seed), strict=True):
+        data = [_inode_prefix(number) + block[:covered] for number, _, block in pieces]
+        for (_, at, block), value in zip(pieces, crc32c_rows(data, self.seed), strict=True):
             self.blocks[at] = block[:place] + value.to_bytes(4, "little") + block[place + 4 :]
 
     def _write_groups(self, members: Sequence[Member], journal: bytes) -> None:

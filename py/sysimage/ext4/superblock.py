@@ -162,15 +162,14 @@ def _checksums(maps: Sequence[bytes], bits: int, seed: int) -> list[int]:
     """Checksums of bitmaps, over the bits in question; most maps are full, and equal."""
     width = bits // 8
     unique = dict.fromkeys(each[:width] for each in maps)
-    sums = dict(zip(unique, crc32c_rows(b"".join(unique), width, seed), strict=True))
+    sums = dict(zip(unique, crc32c_rows(list(unique), seed), strict=True))
     return [sums[each[:width]] for each in maps]
 
 
 def _seal(rows: Sequence[bytes], seed: int) -> bytes:
-    numbered = b"".join(struct.pack("<I", group) + row for group, row in enumerate(rows))
+    numbered = [struct.pack("<I", group) + row for group, row in enumerate(rows)]
     table = bytearray(b"".join(rows))
-    width = 4 + GROUP_DESCRIPTOR_SIZE
-    for group, value in enumerate(crc32c_rows(numbered, width, seed)):
+    for group, value in enumerate(crc32c_rows(numbered, seed)):
         struct.pack_into("<H", table, group * GROUP_DESCRIPTOR_SIZE + GROUP_CHECKSUM, value & 0xFFFF)
     return bytes(table)
 
