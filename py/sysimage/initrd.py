@@ -21,8 +21,8 @@ LIBRARIES = "usr/lib/x86_64-linux-gnu"  # the loader's own default folder
 LOADER = f"lib64/{locked_tool.LOADER}"  # as programs name it
 FOLDERS = ("bin", "dev", "lib64", "proc", "run", "sbin", "sys", "sysroot", MODULES, LIBRARIES)
 
-# The best ratio that costs the kernel no more memory or time to unpack; fixed, with the number of threads.
-COMPRESSION_LEVEL = 19
+# Fixed, with the number of threads. Level 19 takes twenty times as long for a tenth less (2.6 MB instead of 2.9 MB).
+COMPRESSION_LEVEL = 9
 
 _ORIGIN = "the packages of the initrd"
 _CONSOLE = (5, 1)
