@@ -16,8 +16,8 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from sysimage import elf
 from sysimage import tree as t
-from sysimage.debian.elf import read_library
 from sysimage.debian.root import Root
 from sysimage.extents import ImageReader
 from sysimage.tree import NodeType
@@ -38,7 +38,12 @@ _EXTENSION_MAGIC = 0xEAA42174
 _GENERATOR, _HWCAPS_NAMES = 0, 1  # tags of sections
 _HWCAP_EXTENSION = 1 << 62  # in an entry: the low word is the number of a subdirectory
 # What an entry says of a library's ABI, by ELF class and machine.
-_FLAGS = {(2, 62): 0x0303, (1, 62): 0x0803, (1, 3): 0x0003, (2, 183): 0x0A03, (2, 243): 0x1003}
+_FLAGS = {
+    (elf.CLASS_64, 62): 0x0303,  # x86-64
+    (elf.CLASS_32, 62): 0x0803,  # x32
+    (elf.CLASS_32, 3): 0x0003,  # i386
+    (elf.CLASS_64, 183): 0x0A03,  # AArch64
+}
 _GENERATOR_TEXT = re.compile(rb"ldconfig \([^\0]{1,80}\) [^\0]{1,40}version [0-9.]+(?=\0)")
 
 
@@ -126,12 +131,17 @@ def _library(root: Root, directory: str, name: str) -> tuple[str, _Found] | None
         return None
     extents = node.content.extents
     if len(extents) == 1 and extents[0].length == node.size:
-        library = read_library(root.sources.view(extents[0]))
+        data: bytes | memoryview = root.sources.view(extents[0])
     else:
-        library = read_library(ImageReader(node.content, root.sources).read(0, node.size))
-    if library is None or (library.elf_class, library.machine) not in _FLAGS:
+        data = ImageReader(node.content, root.sources).read(0, node.size)
+    try:
+        header = elf.header(data)
+        soname = elf.linking(data).soname or name
+    except ValueError:
+        return None  # a linker script, or nothing that could be loaded
+    flags = _FLAGS.get((header.elf_class, header.machine))
+    if flags is None or not header.shared:
         return None
-    soname = library.soname or name
     is_link = place != real
     if is_link:
         # A link whose target is not the library's own name counts as a file, unless it is a linker's .so.
@@ -140,7 +150,7 @@ def _library(root: Root, directory: str, name: str) -> tuple[str, _Found] | None
             is_link = False
     if is_link:
         soname = name
-    return soname, _Found(name, _FLAGS[library.elf_class, library.machine], is_link)
+    return soname, _Found(name, flags, is_link)
 
 
 def compare(one: str, other: str) -> int:

@@ -3,11 +3,8 @@
 import struct
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sysimage import tree as t
-from sysimage.debian.elf import Library, read_library
 from sysimage.debian.ldconfig import Entry, compare, directories, encode, update
 from sysimage.debian.testing import root_of
 
@@ -26,20 +23,6 @@ def library(soname: str = "", machine: int = X86_64, kind: int = 3) -> bytes:
     out += struct.pack("<IIQQQQQQ", 1, 4, 0, 0, 0, end, end, 4096)
     out += struct.pack("<IIQQQQQQ", 2, 4, table + len(strings), 0, 0, len(dynamic), len(dynamic), 8)
     return out + strings + dynamic
-
-
-def test_a_library_says_its_name() -> None:
-    assert read_library(library("libx.so.1")) == Library(2, X86_64, "libx.so.1")
-    assert read_library(library()) == Library(2, X86_64, "")
-    for data in (b"", b"#!/bin/sh\n" * 9, library("x", kind=2), library("libx.so.1")[:100]):
-        assert read_library(data) is None
-
-
-@given(at=st.integers(0, len(library("libx.so.1")) - 1), value=st.integers(0, 255))
-def test_a_damaged_library_is_none_or_another_one(at: int, value: int) -> None:
-    data = bytearray(library("libx.so.1"))
-    data[at] = value
-    read_library(bytes(data))
 
 
 @pytest.mark.parametrize(
