@@ -150,6 +150,12 @@ def test_damage_is_exit_status_1(built: Path, tmp_path: Path) -> None:
     (tmp_path / "disk.img").write_bytes((built / "disk.img").read_bytes()[:-1024] + bytes(1024))
     result = run(tmp_path, "inspect_image", "verify", "--image=disk.img")
     assert (result.returncode, result.stdout) == (1, "backup header: no signature\n")
+    (tmp_path / "disk.tar").write_bytes(
+        zstandard.ZstdDecompressor().decompress((built / "disk.tar.zst").read_bytes()) + b"x"
+    )
+    result = run(tmp_path, "inspect_image", "verify", "--image=disk.tar")
+    assert result.returncode == 1
+    assert result.stdout.startswith("the archive has ")
 
 
 def test_streams(built: Path) -> None:

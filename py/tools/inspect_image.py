@@ -8,6 +8,7 @@ Exit status: 0; 1 if something is wrong with the image; 2 if it cannot be looked
 """
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 
@@ -39,14 +40,14 @@ _VERBS = ("inspect", "verify")
 
 
 @contextlib.contextmanager
-def _open() -> Iterator[ImageReader]:
+def _open(findings: list[str] | None) -> Iterator[ImageReader]:
     if (_IMAGE.value is None) == (_MAP.value is None):
         raise UserError("give one of --image and --map")
     if _MAP.value is not None:
         with parse_sources(_SOURCE.value) as sources:
             yield ImageReader(extents.load(_MAP.value), sources)
     elif _IMAGE.value is not None:
-        with open_image(_IMAGE.value, _MEMBER.value) as reader:
+        with open_image(_IMAGE.value, _MEMBER.value, findings) as reader:
             yield reader
 
 
@@ -74,8 +75,10 @@ def main(argv: Sequence[str]) -> int:
     verb, *rest = argv[1:] or ["inspect"]
     if verb not in _VERBS or rest:
         raise UserError(f"unexpected argument {(rest or [verb])[0]!r}", hint=f"verbs are {' and '.join(_VERBS)}")
-    with _open() as reader:
+    of_archive: list[str] = []
+    with _open(of_archive if verb == "verify" else None) as reader:
         image = look(reader, parse_root_hashes(_ROOT_HASH.value), verify=verb == "verify")
+        image = dataclasses.replace(image, findings=(*of_archive, *image.findings))
         extras = (_SHOW.value, _LARGEST_FILES.value, _LARGEST_PACKAGES.value)
         findings = image.all_findings()
         if _JSON.value:

@@ -148,7 +148,9 @@ def test_packings(tmp_path: Path, packing: str) -> None:
         size = sparse_tar.archive_size(members)
         with materialise.open_output(path, size, compress=packing == "tar.zst") as sink:
             sparse_tar.write(members[:: -1 if packing == "second member" else 1], NONE, sink)
-    with open_image(path, "disk.img" if packing == "second member" else "") as opened:
+    findings: list[str] = []
+    with open_image(path, "disk.img" if packing == "second member" else "", findings) as opened:
+        assert findings == []
         assert opened.size == DISK.size
         assert look(opened, verify=True).all_findings() == []
 
@@ -234,6 +236,19 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UserError, match=rf"^{path}: not a whole zstd file: "), open_image(path):
         pass
+
+
+def test_damage_of_the_archive_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    members = [Member("disk.img", DISK)]
+    with materialise.open_output(path, sparse_tar.archive_size(members)) as sink:
+        sparse_tar.write(members, NONE, sink)
+    with path.open("ab") as file:
+        file.write(bytes(512))
+    findings: list[str] = []
+    with open_image(path, findings=findings) as opened:
+        assert look(opened).all_findings() == []
+    assert findings == [f"the archive has {path.stat().st_size} bytes, not whole records of 10240"]
 
 
 def test_a_broken_package_database() -> None:

@@ -16,12 +16,13 @@ _TAR_MAGIC_OFFSET = 257
 
 
 @contextlib.contextmanager
-def open_image(path: Path | str, member: str = "") -> Iterator[ImageReader]:
+def open_image(path: Path | str, member: str = "", findings: list[str] | None = None) -> Iterator[ImageReader]:
     """A reader of an image file. What is compressed is unpacked into a temporary file, its holes left out.
 
     Args:
         path: the file; its content, not its name, says what it is.
         member: which member of an archive; none: the first.
+        findings: takes what is wrong with the archive itself; left out, it is not judged.
 
     Raises:
         UserError: it cannot be read or is damaged, or there is no such member.
@@ -40,6 +41,9 @@ def open_image(path: Path | str, member: str = "") -> Iterator[ImageReader]:
             with reader.sources:
                 yield reader
             return
+        if findings is not None:
+            with plain.open("rb") as file:
+                findings += sparse_tar.verify(file)
         content = _member(plain, str(path), member).content("archive")
         with Sources({"archive": plain}) as sources:
             yield ImageReader(content, sources)
