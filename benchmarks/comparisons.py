@@ -1,18 +1,22 @@
 """The five comparisons, each with what it needs beforehand."""
 
 import shutil
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import actions, peers, repository
 from benchmarks.actions import Action
-from benchmarks.measure import Comparison, Contender, execute, progress
+from benchmarks.measure import Comparison, Contender, Usage, execute, progress
 from benchmarks.peers import Mkosi, Mmdebstrap
+from benchmarks.profile import Step, critical_path
 from benchmarks.workspace import Workspace
 from sysimage.errors import UserError
 
 EXT4_FROM_TAR = "//benchmarks:ext4_from_tar"
+_START_ONLY = "--only_check_args"  # absl: the program ends when it has read its flags
+_STARTS = 5
 _UUID = "6f0d3c52-5a0e-4c7e-9a39-3b7f6a4f4c11"
 
 
@@ -103,6 +107,7 @@ def whole_image(setting: Setting, peer: Mkosi) -> Comparison:
             lambda _: _build_all(setting, setting.image, setting.all),
         ),
         theirs=Contender("mkosi", lambda _: peer.clear(), lambda _: peer.build(incremental=False)),
+        explain=lambda: critical_path(setting.workspace.profile),
     )
 
 
@@ -118,6 +123,7 @@ def clean_image(setting: Setting, peer: Mkosi) -> Comparison:
             lambda _: _build_all(setting, setting.image, setting.all),
         ),
         theirs=Contender("mkosi", lambda _: peer.clear(), lambda _: peer.build(incremental=False)),
+        explain=lambda: critical_path(setting.workspace.profile),
     )
 
 
@@ -153,6 +159,7 @@ def changed_file(setting: Setting, peer: Mkosi) -> Comparison:
         theirs=Contender(
             "mkosi --incremental", change(peer.extra / setting.inside, original), lambda _: peer.build(incremental=True)
         ),
+        explain=lambda: critical_path(workspace.profile),
     )
 
 
@@ -164,13 +171,9 @@ def base_layer(setting: Setting, archive: repository.Repository) -> Comparison:
     """The packages installed, and nothing else."""
     peer = Mmdebstrap(setting.scratch / "mmdebstrap", archive, setting.log)
 
-    def install(_: int) -> None:
-        peer.build()
-
-    def clear(number: int) -> None:
-        if number:
-            peer.check()
-        peer.clear()
+    def explain() -> tuple[Step, ...]:
+        peer.check()
+        return critical_path(setting.workspace.profile)
 
     return Comparison(
         key="base",
@@ -181,8 +184,15 @@ def base_layer(setting: Setting, archive: repository.Repository) -> Comparison:
             lambda _: setting.workspace.remove_outputs(),
             lambda _: _build_all(setting, setting.base.label, [setting.base]),
         ),
-        theirs=Contender("mmdebstrap", clear, install),
+        theirs=Contender("mmdebstrap", lambda _: peer.clear(), lambda _: peer.build()),
+        explain=explain,
     )
+
+
+def _start_up(start: Callable[[], Usage]) -> tuple[Step, ...]:
+    """What starting a program takes, before it does anything: launcher, imports, flags."""
+    seconds = statistics.median(start().seconds for _ in range(_STARTS))
+    return (Step("start-up: launcher, imports, flags", seconds),)
 
 
 def ext4(setting: Setting) -> Comparison:
@@ -192,9 +202,10 @@ def ext4(setting: Setting) -> Comparison:
     program = next(path for path in workspace.files(EXT4_FROM_TAR) if path.suffix == "")
     tar = workspace.execution_root / setting.base.value("--layer_out")
     ours, theirs = setting.scratch / "ours.ext4", setting.scratch / "theirs.ext4"
+    arguments: list[str | Path] = ["--tar", tar, "--raw_out", ours, "--uuid", _UUID]
 
     def make(_: int) -> None:
-        execute([program, "--tar", tar, "--raw_out", ours, "--uuid", _UUID], setting.log)
+        execute([program, *arguments], setting.log)
 
     return Comparison(
         key="ext4",
@@ -204,6 +215,7 @@ def ext4(setting: Setting) -> Comparison:
         theirs=Contender(
             "mke2fs -d", lambda _: theirs.unlink(missing_ok=True), lambda _: peers.mke2fs(tar, theirs, setting.log)
         ),
+        explain=lambda: _start_up(lambda: execute([program, *arguments, _START_ONLY], setting.log)),
     )
 
 
@@ -242,4 +254,7 @@ def verity(setting: Setting) -> Comparison:
         target=1.0,
         ours=Contender("verity_plan", _nothing, ours),
         theirs=Contender("veritysetup", clear, theirs),
+        explain=lambda: _start_up(
+            lambda: actions.run(action, workspace.execution_root, folder, setting.log, more=[_START_ONLY])
+        ),
     )

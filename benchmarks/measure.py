@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.profile import Step
 from sysimage.errors import UserError
 
 KIB = 1024
@@ -96,13 +97,18 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two ways to the same thing. target: the ratio of the medians, ours to theirs, that is asked of us."""
+    """Two ways to the same thing.
+
+    target: the ratio of the medians, ours to theirs, that is asked of us; explain: after the last round,
+    where our time went.
+    """
 
     key: str
     title: str
     target: float
     ours: Contender
     theirs: Contender
+    explain: Callable[[], tuple[Step, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a comparison."""
+    """What came of a comparison. steps: where our time went, in the last round."""
 
     key: str
     title: str
@@ -138,6 +144,7 @@ class Outcome:
     their_name: str
     ours: Times
     theirs: Times
+    steps: tuple[Step, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -168,6 +175,7 @@ def compare(comparison: Comparison, rounds: int) -> Outcome:
         their_name=comparison.theirs.name,
         ours=Times(tuple(seconds["ours"])),
         theirs=Times(tuple(seconds["theirs"])),
+        steps=comparison.explain(),
     )
 
 

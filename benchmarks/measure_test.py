@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import Comparison, Contender, compare, execute, output_of
+from benchmarks.profile import Step
 from sysimage.errors import UserError
 
 
@@ -14,7 +15,8 @@ def test_rounds_are_interleaved_and_prepared() -> None:
             name, lambda number: turns.append(f"prepare {name}{number}"), lambda number: turns.append(f"{name}{number}")
         )
 
-    outcome = compare(Comparison("k", "t", 1.0, contender("a"), contender("b")), rounds=2)
+    outcome = compare(Comparison("k", "t", 1.0, contender("a"), contender("b"), lambda: (Step("x", 1.0),)), rounds=2)
+    assert outcome.steps == (Step("x", 1.0),)
     assert turns == ["prepare a0", "a0", "prepare b0", "b0", "prepare a1", "a1", "prepare b1", "b1"]
     assert len(outcome.ours.seconds) == len(outcome.theirs.seconds) == 2
 

@@ -86,6 +86,11 @@ def bars(outcome: Outcome) -> list[str]:
     return lines
 
 
+def steps(outcome: Outcome) -> list[str]:
+    """Where our time went."""
+    return [f"  {step.seconds:6.2f} s  {step.what}" for step in outcome.steps]
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A table that reads as text and as Markdown."""
     lines = [list(header), *(list(row) for row in rows)]
@@ -121,7 +126,7 @@ def render(results: Results) -> str:
                 ),
             )
         )
-        blocks += [["```", outcome.title, *bars(outcome), "```"] for outcome in results.outcomes]
+        blocks += [["```", outcome.title, *bars(outcome), *steps(outcome), "```"] for outcome in results.outcomes]
     if results.memory:
         limit = results.memory_limit
         blocks.append(

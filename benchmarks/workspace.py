@@ -42,6 +42,11 @@ class Workspace:
         prefix = _ORDINARY if os.geteuid() == 0 else ()
         return [*prefix, "bazel", f"--output_base={self.output_base}"]
 
+    @property
+    def profile(self) -> Path:
+        """Bazel's profile of the last build."""
+        return self.log.with_name("profile.gz")
+
     def copy_from(self, work_tree: Path) -> None:
         """Copies what git knows of a work tree, and what is new there; an older copy goes away."""
         git = ["git", "-c", f"safe.directory={work_tree}", "-C", str(work_tree)]
@@ -59,7 +64,8 @@ class Workspace:
         Returns how many actions ran in a sandbox, so that nobody takes a cached result for a fast one.
         """
         before = self.log.stat().st_size
-        execute([*self._bazel, "build", *_BUILD_OPTIONS, *targets], self.log, cwd=self.root)
+        options = [*_BUILD_OPTIONS, f"--profile={self.profile}"]
+        execute([*self._bazel, "build", *options, *targets], self.log, cwd=self.root)
         return sandboxed(self.log.read_bytes()[before:].decode(errors="replace"))
 
     def remove_outputs(self) -> None:
