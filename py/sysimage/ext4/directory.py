@@ -32,9 +32,6 @@ _MD4_INIT = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476)  # when the seed is
 _WORDS_LITTLE = struct.Struct("<4I")
 _WORDS_BIG = struct.Struct(">8I")
 _CHUNK = 32  # bytes of a name in one round
-_ROUND_1 = ((0, 3), (1, 7), (2, 11), (3, 19), (4, 3), (5, 7), (6, 11), (7, 19))
-_ROUND_2 = ((1, 3), (3, 5), (5, 9), (7, 13), (0, 3), (2, 5), (4, 9), (6, 13))
-_ROUND_3 = ((3, 3), (7, 9), (2, 11), (6, 15), (1, 3), (5, 9), (0, 11), (4, 15))
 _K2, _K3 = 0x5A827999, 0x6ED9EBA1
 
 
@@ -80,17 +77,33 @@ def name_hash(seed: Sequence[int], name: bytes) -> int:
 
 
 def _half_md4(a: int, b: int, c: int, d: int, words: Sequence[int]) -> tuple[int, int, int, int]:
-    """half_md4_transform: three rounds of MD4 over eight words."""
+    """half_md4_transform: three rounds of MD4 over eight words, written out: it is what large directories cost."""
+    w0, w1, w2, w3, w4, w5, w6, w7 = words
     a0, b0, c0, d0 = a, b, c, d
-    for index, shift in _ROUND_1:
-        value = (a + (d ^ (b & (c ^ d))) + words[index]) & _MASK
-        a, b, c, d = d, (value << shift | value >> 32 - shift) & _MASK, b, c
-    for index, shift in _ROUND_2:
-        value = (a + ((b & c) + ((b ^ c) & d)) + words[index] + _K2) & _MASK
-        a, b, c, d = d, (value << shift | value >> 32 - shift) & _MASK, b, c
-    for index, shift in _ROUND_3:
-        value = (a + (b ^ c ^ d) + words[index] + _K3) & _MASK
-        a, b, c, d = d, (value << shift | value >> 32 - shift) & _MASK, b, c
+    a = ((t := a + (d ^ b & (c ^ d)) + w0 & _MASK) << 3 | t >> 29) & _MASK
+    d = ((t := d + (c ^ a & (b ^ c)) + w1 & _MASK) << 7 | t >> 25) & _MASK
+    c = ((t := c + (b ^ d & (a ^ b)) + w2 & _MASK) << 11 | t >> 21) & _MASK
+    b = ((t := b + (a ^ c & (d ^ a)) + w3 & _MASK) << 19 | t >> 13) & _MASK
+    a = ((t := a + (d ^ b & (c ^ d)) + w4 & _MASK) << 3 | t >> 29) & _MASK
+    d = ((t := d + (c ^ a & (b ^ c)) + w5 & _MASK) << 7 | t >> 25) & _MASK
+    c = ((t := c + (b ^ d & (a ^ b)) + w6 & _MASK) << 11 | t >> 21) & _MASK
+    b = ((t := b + (a ^ c & (d ^ a)) + w7 & _MASK) << 19 | t >> 13) & _MASK
+    a = ((t := a + (b & c) + ((b ^ c) & d) + w1 + _K2 & _MASK) << 3 | t >> 29) & _MASK
+    d = ((t := d + (a & b) + ((a ^ b) & c) + w3 + _K2 & _MASK) << 5 | t >> 27) & _MASK
+    c = ((t := c + (d & a) + ((d ^ a) & b) + w5 + _K2 & _MASK) << 9 | t >> 23) & _MASK
+    b = ((t := b + (c & d) + ((c ^ d) & a) + w7 + _K2 & _MASK) << 13 | t >> 19) & _MASK
+    a = ((t := a + (b & c) + ((b ^ c) & d) + w0 + _K2 & _MASK) << 3 | t >> 29) & _MASK
+    d = ((t := d + (a & b) + ((a ^ b) & c) + w2 + _K2 & _MASK) << 5 | t >> 27) & _MASK
+    c = ((t := c + (d & a) + ((d ^ a) & b) + w4 + _K2 & _MASK) << 9 | t >> 23) & _MASK
+    b = ((t := b + (c & d) + ((c ^ d) & a) + w6 + _K2 & _MASK) << 13 | t >> 19) & _MASK
+    a = ((t := a + (b ^ c ^ d) + w3 + _K3 & _MASK) << 3 | t >> 29) & _MASK
+    d = ((t := d + (a ^ b ^ c) + w7 + _K3 & _MASK) << 9 | t >> 23) & _MASK
+    c = ((t := c + (d ^ a ^ b) + w2 + _K3 & _MASK) << 11 | t >> 21) & _MASK
+    b = ((t := b + (c ^ d ^ a) + w6 + _K3 & _MASK) << 15 | t >> 17) & _MASK
+    a = ((t := a + (b ^ c ^ d) + w1 + _K3 & _MASK) << 3 | t >> 29) & _MASK
+    d = ((t := d + (a ^ b ^ c) + w5 + _K3 & _MASK) << 9 | t >> 23) & _MASK
+    c = ((t := c + (d ^ a ^ b) + w0 + _K3 & _MASK) << 11 | t >> 21) & _MASK
+    b = ((t := b + (c ^ d ^ a) + w4 + _K3 & _MASK) << 15 | t >> 17) & _MASK
     return (a0 + a) & _MASK, (b0 + b) & _MASK, (c0 + c) & _MASK, (d0 + d) & _MASK
 
 
