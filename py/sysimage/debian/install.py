@@ -95,7 +95,13 @@ class _Run:
             if word.phase is phase:
                 script = t.decode(step.deb.scripts.get(step.script, b""))
                 context = Context(self.root, self.data, self.table, self.accounts, step.deb, script)
-                word.run(context, step.action.arguments)
+                try:
+                    word.run(context, step.action.arguments)
+                except UserError as error:
+                    where = f"package {step.deb.name}"
+                    if where in error.message:
+                        raise
+                    raise UserError(f"{where} ({step.script}): {error.message}", error.hint) from error
 
 
 def _once(steps: Sequence[Step]) -> list[Step]:

@@ -185,6 +185,16 @@ def test_static_numbers_must_agree(tmp_path: Path) -> None:
         installed(tmp_path, [BASE], accounts=parse_accounts("g root 0\nu root 0:root\ng shadow 43\n", "t"))
 
 
+def test_what_fails_in_place_of_a_script_names_the_package(tmp_path: Path) -> None:
+    script = (
+        "#!/bin/sh\n# Automatically added by dh_installsystemd/13\n"
+        "deb-systemd-helper enable 'none.service'\n# End automatically added section\n"
+    )
+    with pytest.raises(UserError) as error:
+        installed(tmp_path, [BASE, deb_bytes("x", [], {"postinst": script})])
+    assert error.value.message == "package x (postinst): unit 'none.service' does not exist"
+
+
 def test_a_conffile_must_be_in_the_package(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="package x names the conffile /etc/x, but does not contain it"):
         installed(tmp_path, [BASE, deb_bytes("x", [], {"conffiles": "/etc/x\n"})])

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sysimage import tree as t
 from sysimage.deb import Spool
@@ -145,6 +147,28 @@ def test_the_filter_keeps_paths_out_of_the_tree_and_in_the_list(tmp_path: Path) 
     assert files == {"doc/copyright": "c", "kept": "m"}
     assert root.tree["doc"].mode == 0o711
     assert "/doc/changelog" in lists["a"]
+
+
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    contents=st.dictionaries(st.tuples(NAMES, NAMES, NAMES), st.sampled_from(["one", "two", "three"]), max_size=12),
+    order=st.permutations([0, 1, 2]),
+)
+def test_the_order_of_packages_decides_nothing(
+    tmp_path: Path, contents: dict[tuple[str, str, str], str], order: list[int]
+) -> None:
+    owners = {"/".join(path): owner for path, owner in contents.items()}
+    packages = [
+        deb_bytes(name, [(path, file(path)) for path, owner in owners.items() if owner == name], compression="")
+        for name in ("one", "two", "three")
+    ]
+    files, lists, _ = compose(tmp_path, *(packages[index] for index in order))
+    assert files == {path: path for path in owners}
+    for path, owner in owners.items():
+        assert [name for name, listed in lists.items() if f"/{path}" in listed] == [owner]
 
 
 def test_a_conffile_that_an_earlier_layer_made_stays(tmp_path: Path) -> None:
