@@ -10,6 +10,7 @@ from sysimage.gpt.writer import Content
 from tools.main import run
 
 _LAYOUT = flags.DEFINE_string("layout", None, "Layout file (JSON).", required=True)
+_SIZE = flags.DEFINE_integer("size", None, "Size of the disk in bytes; left out: the layout's.")
 _PARTITION = flags.DEFINE_multi_string("partition", [], "NAME=MAP: a partition's image. May be repeated.")
 _EMPTY = flags.DEFINE_multi_string("empty", [], "NAME of a partition that is empty on purpose. May be repeated.")
 _MAP_OUT = flags.DEFINE_string("map_out", None, "Where the map goes.", required=True)
@@ -37,7 +38,10 @@ def main(argv: Sequence[str]) -> None:
     """Plans the disk that the flags describe."""
     if argv[1:]:
         raise UserError(f"unexpected argument {argv[1]!r}")
-    disk = gpt.plan(gpt.load(_LAYOUT.value), _contents())
+    layout = gpt.load(_LAYOUT.value)
+    if _SIZE.value is not None:
+        layout = layout.expanded(_SIZE.value)
+    disk = gpt.plan(layout, _contents())
     extents.save(disk, _MAP_OUT.value, _LITERALS_OUT.value, _LITERALS_KEY.value)
 
 

@@ -165,6 +165,15 @@ def test_streams(built: Path) -> None:
     assert (built / "plain.sha256").read_text() == f"{hashlib.sha256(data).hexdigest()}  plain.img\n"
 
 
+def test_an_expanded_disk(built: Path) -> None:
+    partitions = ["--partition=esp=esp.map", "--partition=root=root.map", "--empty=var"]
+    done(built, "gpt_plan", "--layout=layout.json", "--size=53687091200", *partitions, *outputs("large"))
+    result = run(
+        built, "inspect_image", "verify", "--map=large.map", *SOURCES, "--source=key/large.literals=large.literals"
+    )
+    assert (result.returncode, result.stdout) == (0, "large.map: nothing is wrong\n")
+
+
 def test_dense_members_can_be_piped(built: Path) -> None:
     members = ["--member=plain.img=plain.map", "--dense_member=plain.img"]
     done(built, "materialise", *members, *SOURCES, "--tar_out=plain.tar")
@@ -226,6 +235,11 @@ VERITY_OUT = ["--root_hash_out=h", *outputs("x")]
         ),
         ("materialise", ["--raw_out=a", "--map=none"], "cannot read none: No such file or directory"),
         ("gpt_plan", ["--layout=none", *outputs("x")], "cannot read layout none: No such file or directory"),
+        (
+            "gpt_plan",
+            ["--layout=layout.json", "--size=1000", *outputs("x")],
+            "a disk of 1000 bytes is not possible: it is no multiple of 512",
+        ),
         (
             "gpt_plan",
             ["--layout=layout.json", "--partition=esp", *outputs("x")],

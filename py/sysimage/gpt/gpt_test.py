@@ -78,6 +78,18 @@ def test_the_smallest_disk(end: int, sectors: int) -> None:
     assert gpt.parse(text(row(1, "x", 2048, end - 2048))).size == sectors
 
 
+def test_an_expanded_disk_has_its_backup_at_the_end() -> None:
+    layout = gpt.parse(SAMPLE).expanded(50 << 30)
+    image = reader(gpt.plan(layout, dict.fromkeys(["one", "two", "drei ß"], gpt.EMPTY)))
+    assert image.size == 50 << 30
+    assert gpt.read_copy(image, "backup").header_at == (50 << 30) // 512 - 1
+    assert gpt.verify(image) == []
+    with pytest.raises(UserError, match=r"^a disk of 1000 bytes is not possible: it is no multiple of 512$"):
+        layout.expanded(1000)
+    with pytest.raises(UserError, match=r"^partition 'two' takes sectors 6144 to 10239, but 34 to 8158 of the disk's"):
+        layout.expanded(4 << 20)
+
+
 def test_a_huge_disk_costs_nothing() -> None:
     layout = gpt.parse(text(row(1, "x", 2048, 1 << 40)))
     image = gpt.plan(layout, {"x": ExtentMap(1 << 49)})

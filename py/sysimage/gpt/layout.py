@@ -141,6 +141,16 @@ class Layout:
         names = ", ".join(partition.name for partition in self.partitions)
         raise UserError(f"there is no partition {name!r}", hint=f"there are {names}" if names else "the table is empty")
 
+    def expanded(self, length: int) -> "Layout":
+        """The same partitions on a disk of `length` bytes; the backup table lies at its end.
+
+        Raises:
+            UserError: it is no whole number of sectors, or too small for the partitions.
+        """
+        if length % SECTOR:
+            raise UserError(f"a disk of {length} bytes is not possible: it is no multiple of {SECTOR}")
+        return Layout(self.disk_guid, length // SECTOR, self.partitions)
+
     @property
     def length(self) -> int:
         """Size of the disk in bytes."""
