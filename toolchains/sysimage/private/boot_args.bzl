@@ -2,8 +2,28 @@
 
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:verity_info.bzl", "VerityInfo")
+load(":checks.bzl", "check_name", "quote", "refuse")
+
+_RULE = "boot_args"
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+# They would end the line, or a word of it, in the file that GRUB reads.
+_NOT_PLAIN = ["\n", "\r", "\t", "\"", "'", "\\", "`"]
+
+def _check(attr):
+    check_name(_RULE, "out", attr.out)
+    if not attr.slots:
+        refuse(_RULE, "slots", "name at least one slot", "none")
+    for slot, line in attr.slots.items():
+        if len(slot) != 1 or slot not in _LETTERS:
+            refuse(_RULE, "slots", "have slots of one capital letter", quote(slot), "A and B")
+        for character in _NOT_PLAIN:
+            if character in line:
+                refuse(_RULE, "slots[{}]".format(quote(slot)), "be one line without quotes, backslashes and tabs", repr(line))
 
 def _boot_args_impl(ctx):
+    _check(ctx.attr)
     out = ctx.actions.declare_file(ctx.attr.out)
     args = ctx.actions.args()
     inputs = []

@@ -3,11 +3,39 @@
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(":checks.bzl", "check_not_negative", "check_size", "check_uuid", "refuse")
 load(":sources.bzl", "DEFAULT_EPOCH", "declare_map")
 
+_RULE = "ext4_image"
+
+# Bytes of s_volume_name in the superblock.
+_MAX_LABEL = 16
+
+_BLOCK = 4096
+
+def _check(attr):
+    if attr.fs_size:
+        check_size(_RULE, "fs_size", attr.fs_size, _BLOCK)
+        if attr.reserve:
+            refuse(_RULE, "reserve", "be left out when fs_size is given", attr.reserve, "the size says how much stays free")
+    elif not attr.src:
+        refuse(_RULE, "fs_size", "be given for a filesystem without src", "neither")
+    check_not_negative(_RULE, "reserve", attr.reserve)
+    check_not_negative(_RULE, "epoch", attr.epoch)
+    if len(attr.fs_label) > _MAX_LABEL:
+        refuse(
+            _RULE,
+            "fs_label",
+            "have at most {} bytes".format(_MAX_LABEL),
+            "\"{}\", which has {}".format(attr.fs_label, len(attr.fs_label)),
+            "use \"{}\"".format(attr.fs_label[:_MAX_LABEL]),
+        )
+    check_uuid(_RULE, "uuid", attr.uuid)
+    if attr.hash_seed:
+        check_uuid(_RULE, "hash_seed", attr.hash_seed)
+
 def _ext4_image_impl(ctx):
-    if not ctx.attr.src and not ctx.attr.fs_size:
-        fail("ext4_image: an empty filesystem (no src) needs a fs_size; got neither in {}".format(ctx.label))
+    _check(ctx.attr)
     args = ctx.actions.args()
     inputs = []
     sources = depset()

@@ -3,9 +3,44 @@
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(":checks.bzl", "check_size", "is_hex", "only_has", "quote", "refuse")
 load(":sources.bzl", "declare_map")
 
+_RULE = "fat_image"
+
+_SECTOR = 512
+
+# Bytes of BS_VolLab, and what it can hold (FAT specification 1.03, "Directory Structure").
+_MAX_LABEL = 11
+_LABEL_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789$%'-_@~`!(){}^#& "
+
+_VOLUME_ID_DIGITS = 8
+
+def _check(attr):
+    check_size(_RULE, "fs_size", attr.fs_size, _SECTOR)
+    label = attr.fs_label
+    if len(label) > _MAX_LABEL:
+        refuse(
+            _RULE,
+            "fs_label",
+            "have at most {} characters".format(_MAX_LABEL),
+            "\"{}\", which has {}".format(label, len(label)),
+            "use \"{}\"".format(label[:_MAX_LABEL].upper()),
+        )
+    if not only_has(label, _LABEL_CHARACTERS) or label != label.strip():
+        better = label.upper().strip()
+        refuse(
+            _RULE,
+            "fs_label",
+            "have capital letters, digits, $%'-_@~`!(){}^#& and inner blanks only",
+            quote(label),
+            "use \"{}\"".format(better) if only_has(better, _LABEL_CHARACTERS) else "",
+        )
+    if len(attr.volume_id) != _VOLUME_ID_DIGITS or not is_hex(attr.volume_id):
+        refuse(_RULE, "volume_id", "be {} hexadecimal digits".format(_VOLUME_ID_DIGITS), quote(attr.volume_id), "without \"0x\" and \"-\"")
+
 def _fat_image_impl(ctx):
+    _check(ctx.attr)
     args = ctx.actions.args()
     inputs = []
     sources = depset()

@@ -2,9 +2,55 @@
 
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(
+    ":checks.bzl",
+    "check_mode",
+    "check_not_negative",
+    "check_one_file",
+    "check_path",
+    "check_unique",
+    "quote",
+    "refuse",
+)
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
 
+_RULE = "file_tree"
+
+def _check(attr):
+    check_not_negative(_RULE, "epoch", attr.epoch)
+    paths = attr.files.values()
+    check_unique(_RULE, "files", paths)
+    for path in paths:
+        check_path(_RULE, "files", path)
+        if "=" in path:
+            refuse(_RULE, "files", "have paths without \"=\"", quote(path))
+    for path, mode in attr.modes.items():
+        if path not in paths:
+            refuse(
+                _RULE,
+                "modes",
+                "name paths of `files`",
+                quote(path),
+                "there are {}".format(", ".join([quote(each) for each in paths])) if paths else "`files` is empty",
+            )
+        check_mode(_RULE, "modes[{}]".format(quote(path)), mode)
+    for word in attr.directories:
+        path, separator, mode = word.partition(":")
+        check_path(_RULE, "directories", path)
+        if separator:
+            check_mode(_RULE, "directories[{}]".format(quote(path)), mode)
+    for words in attr.picks.values():
+        for word in words.split(" "):
+            destination, separator, pattern = word.partition(":")
+            if not separator or not pattern or "=" in word:
+                refuse(_RULE, "picks", "be words of the form DEST:PATTERN, without \"=\"", quote(word), "DEST may be empty for the root of the tree")
+            if destination:
+                check_path(_RULE, "picks", destination)
+    if attr.remove and not attr.base:
+        refuse(_RULE, "remove", "be left out when there is no base to take from", attr.remove)
+
 def _file_tree_impl(ctx):
+    _check(ctx.attr)
     args = ctx.actions.args()
     tree = ctx.actions.declare_file(ctx.label.name + ".tree")
     trees = []
@@ -23,7 +69,7 @@ def _file_tree_impl(ctx):
     for target, paths in ctx.attr.picks.items():
         info = target[RootfsInfo]
         for pick in paths.split(" "):
-            args.add("--pick", info.tree, format = pick + "=%s")
+            args.add("--pick", info.tree, format = pick.replace("%", "%%") + "=%s")
         trees.append(info.tree)
         sources.append(info.sources)
     for target in ctx.attr.overlays:
@@ -32,12 +78,10 @@ def _file_tree_impl(ctx):
         trees.append(info.tree)
         sources.append(info.sources)
     for target, path in ctx.attr.files.items():
-        found = target[DefaultInfo].files.to_list()
-        if len(found) != 1:
-            fail("file_tree: /{} must come from one file; {} has {}".format(path, target.label, len(found)))
+        file = check_one_file(_RULE, "files[{}]".format(quote(path)), target)
         mode = ctx.attr.modes.get(path, "0644")
-        args.add("--file", "{}={}={}".format(path, mode, source_key(found[0])))
-        files.append(found[0])
+        args.add("--file", "{}={}={}".format(path, mode, source_key(file)))
+        files.append(file)
     args.add_all(ctx.attr.directories, before_each = "--directory")
     all_files = depset(files)
     add_sources(args, all_files)

@@ -2,10 +2,26 @@
 
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:locked_tool_info.bzl", "LockedToolInfo")
+load(":checks.bzl", "check_name", "check_unique", "only_has", "quote", "refuse")
+
+_RULE = "grub_image"
+
+# Entries of a GUID partition table as everybody makes it.
+_MAX_PARTITION = 128
+
+_MODULE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+def _check(attr):
+    if attr.partition < 1 or attr.partition > _MAX_PARTITION:
+        refuse(_RULE, "partition", "be a partition's number, 1 to {}".format(_MAX_PARTITION), attr.partition)
+    check_name(_RULE, "out", attr.out, [".efi"])
+    check_unique(_RULE, "modules", attr.modules)
+    for module in attr.modules:
+        if not module or not only_has(module, _MODULE_CHARACTERS):
+            refuse(_RULE, "modules", "be names of GRUB's modules", quote(module), "without folder and \".mod\"")
 
 def _grub_image_impl(ctx):
-    if ctx.attr.partition < 1:
-        fail("grub_image: partition must be a number from 1; got {}".format(ctx.attr.partition))
+    _check(ctx.attr)
     out = ctx.actions.declare_file(ctx.attr.out)
     grub = ctx.attr.grub[LockedToolInfo]
     args = ctx.actions.args()

@@ -2,26 +2,43 @@
 
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
+load(":checks.bzl", "check_name", "check_one_file", "check_path", "check_unique", "quote", "refuse")
 load(":sources.bzl", "add_sources")
 
+_RULE = "image_archive"
+
+# Bytes of a name in a tar header.
+_MAX_MEMBER = 100
+
+def _check(attr):
+    check_name(_RULE, "out", attr.out.name, [".tar.zst"])
+    check_name(_RULE, "checksum", attr.checksum.name, [".sha256"])
+    if not attr.members:
+        refuse(_RULE, "members", "name at least one image or file", "none")
+    check_unique(_RULE, "members", attr.members.values())
+    for member in attr.members.values():
+        check_path(_RULE, "members", member)
+        if len(member) > _MAX_MEMBER or "=" in member:
+            refuse(_RULE, "members", "have names of at most {} bytes, without \"=\"".format(_MAX_MEMBER), quote(member))
+
 def _image_archive_impl(ctx):
+    _check(ctx.attr)
     archive = ctx.outputs.out
     checksum = ctx.outputs.checksum
     args = ctx.actions.args()
     inputs = []
     sources = []
     for image, member in ctx.attr.members.items():
+        format = member.replace("%", "%%") + "=%s"
         if ImageInfo in image:
             info = image[ImageInfo]
-            args.add("--member", info.map, format = member + "=%s")
+            args.add("--member", info.map, format = format)
             inputs.append(info.map)
             sources.append(info.sources)
         else:
-            files = image[DefaultInfo].files.to_list()
-            if len(files) != 1:
-                fail("image_archive: member \"{}\" must be an image or one file; {} has {} files".format(member, image.label, len(files)))
-            args.add("--file_member", files[0], format = member + "=%s")
-            inputs.append(files[0])
+            file = check_one_file(_RULE, "members[{}]".format(quote(member)), image)
+            args.add("--file_member", file, format = format)
+            inputs.append(file)
     all_sources = depset(transitive = sources)
     add_sources(args, all_sources)
     args.add("--tar_out", archive)

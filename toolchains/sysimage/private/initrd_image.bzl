@@ -3,12 +3,35 @@
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(":checks.bzl", "check_name", "check_not_negative", "check_path", "check_unique", "quote", "refuse")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources")
+
+_RULE = "initrd_image"
 
 # What toolchains/sysimage/initrd/verity-init.sh uses.
 _VERITY_APPLETS = ["cat", "cut", "dd", "grep", "insmod", "mount", "sed", "sh", "sleep", "switch_root", "tr", "xxd"]
 
+def _check(attr):
+    if attr.out:
+        check_name(_RULE, "out", attr.out)
+    check_not_negative(_RULE, "epoch", attr.epoch)
+    if attr.modules and not attr.kernel and not attr.kernel_packages:
+        refuse(_RULE, "modules", "be left out when neither kernel nor kernel_packages says where they are", attr.modules)
+    check_unique(_RULE, "modules", attr.modules)
+    for module in attr.modules:
+        if not module or "/" in module or module.endswith(".ko") or ".ko." in module:
+            name = module.rpartition("/")[2].partition(".ko")[0]
+            refuse(_RULE, "modules", "be names of kernel modules", quote(module), "use \"{}\"".format(name) if name else "")
+    check_unique(_RULE, "applets", attr.applets)
+    for applet in attr.applets:
+        if not applet or "/" in applet:
+            refuse(_RULE, "applets", "be names of busybox's commands", quote(applet))
+    for attribute, paths in [("files", attr.files), ("paths", attr.paths)]:
+        for path in paths:
+            check_path(_RULE, attribute, path)
+
 def _initrd_image_impl(ctx):
+    _check(ctx.attr)
     out = ctx.actions.declare_file(ctx.attr.out or ctx.label.name + ".img")
     programs = ctx.attr.programs[DebSetInfo]
     args = ctx.actions.args()

@@ -3,8 +3,22 @@
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:locked_tool_info.bzl", "LockedToolInfo")
+load(":checks.bzl", "check_path", "quote", "refuse")
+
+_RULE = "locked_tool"
+
+def _check(attr):
+    if not attr.programs and not attr.files:
+        refuse(_RULE, "programs", "name at least one program when there are no files", "neither")
+    for attribute, paths in [("files", attr.files), ("programs", attr.programs)]:
+        for path in paths:
+            check_path(_RULE, attribute, path)
+    for library in attr.libraries:
+        if "/" in library or ".so" not in library:
+            refuse(_RULE, "libraries", "be sonames", quote(library), "like \"libzstd.so.1\", without a folder")
 
 def _locked_tool_impl(ctx):
+    _check(ctx.attr)
     folder = ctx.actions.declare_directory(ctx.label.name)
     packages = ctx.attr.packages[DebSetInfo]
     args = ctx.actions.args()

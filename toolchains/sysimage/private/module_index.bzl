@@ -4,14 +4,15 @@ load("//toolchains/debian:providers.bzl", "DebSetInfo")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:locked_tool_info.bzl", "LockedToolInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(":checks.bzl", "check_not_negative", "refuse")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
+
+_RULE = "module_index"
 
 def _module_index_impl(ctx):
     if bool(ctx.attr.src) == bool(ctx.attr.packages):
-        fail("module_index: one of src and packages must say where the modules are; got {} in {}".format(
-            "both" if ctx.attr.src else "none",
-            ctx.label,
-        ))
+        refuse(_RULE, "src", "be given, or packages, to say where the modules are", "both" if ctx.attr.src else "neither")
+    check_not_negative(_RULE, "epoch", ctx.attr.epoch)
     layer = ctx.actions.declare_file(ctx.label.name + ".tar")
     tree = ctx.actions.declare_file(ctx.label.name + ".tree")
     kmod = ctx.attr.kmod[LockedToolInfo]

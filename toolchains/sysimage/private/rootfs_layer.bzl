@@ -3,15 +3,32 @@
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
+load(":checks.bzl", "check_mode", "check_not_negative", "check_path", "only_has", "quote", "refuse")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
+
+_RULE = "rootfs_layer"
+
+_WORD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
+def _check(attr):
+    check_not_negative(_RULE, "epoch", attr.epoch)
+    if attr.context_root:
+        check_path(_RULE, "context_root", attr.context_root)
+    for name in attr.build_args:
+        if not name or not only_has(name, _WORD) or name[0].isdigit():
+            refuse(_RULE, "build_args", "have names of letters, digits and \"_\" as ARG has them", quote(name))
+    for path, mode in attr.modes.items():
+        check_path(_RULE, "modes", path)
+        check_mode(_RULE, "modes[{}]".format(quote(path)), mode)
 
 def _context_path(file, prefix):
     path = file.short_path
     if prefix and not path.startswith(prefix + "/"):
-        fail("rootfs_layer: {} is not under context_root \"{}\"".format(path, prefix))
+        refuse(_RULE, "context", "have files under context_root \"{}\" only".format(prefix), path)
     return path[len(prefix) + 1:] if prefix else path
 
 def _rootfs_layer_impl(ctx):
+    _check(ctx.attr)
     layer = ctx.actions.declare_file(ctx.label.name + ".tar")
     tree = ctx.actions.declare_file(ctx.label.name + ".tree")
     config = ctx.actions.declare_file(ctx.label.name + ".config.json")

@@ -7,18 +7,24 @@ through the provider: nothing downstream parses tool output.
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:verity_info.bzl", "VerityInfo")
+load(":checks.bzl", "HEX", "check_uuid", "only_has", "quote", "refuse")
 load(":sources.bzl", "add_sources", "declare_map")
 
-_HEX = "0123456789abcdef"
+_RULE = "verity_image"
+
 _MAX_SALT_DIGITS = 512
 
-def _check_salt(salt):
-    bad = [c for c in salt.elems() if c not in _HEX]
-    if bad or len(salt) % 2 or len(salt) > _MAX_SALT_DIGITS:
-        fail("verity_image: salt must be 0 to 256 bytes of lower-case hex; got \"{}\"".format(salt))
+def _check(attr):
+    salt = attr.salt
+    if not only_has(salt, HEX) or len(salt) % 2 or len(salt) > _MAX_SALT_DIGITS:
+        hint = "use \"{}\"".format(salt.lower()) if only_has(salt.lower(), HEX) and salt != salt.lower() else "two digits a byte"
+        refuse(_RULE, "salt", "be 0 to 256 bytes of lower-case hex", quote(salt), hint)
+    check_uuid(_RULE, "uuid", attr.uuid)
+    if attr.src[ImageInfo].format == "verity":
+        refuse(_RULE, "src", "be an image without a hash tree", str(attr.src.label), "give the filesystem that the other verity_image has as src")
 
 def _verity_image_impl(ctx):
-    _check_salt(ctx.attr.salt)
+    _check(ctx.attr)
     image = ctx.attr.src[ImageInfo]
     root_hash = ctx.actions.declare_file(ctx.label.name + ".roothash")
     parameters = ctx.actions.declare_file(ctx.label.name + ".verity.json")

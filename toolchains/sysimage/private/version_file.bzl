@@ -2,8 +2,33 @@
 
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:version_info.bzl", "VersionInfo")
+load(":checks.bzl", "only_has", "quote", "refuse")
+
+_RULE = "version_file"
+
+# What may stand in file names, addresses and kernel arguments without quoting.
+_WORD = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._+~-"
+_SIGNS = "._+~-"
+_MAX_VERSION = 128
+_STABLE = "STABLE_"
+
+def _check(attr):
+    version = attr.unstamped
+    if not version or len(version + attr.suffix) > _MAX_VERSION or not only_has(version, _WORD) or version[0] in _SIGNS:
+        refuse(_RULE, "unstamped", "be a word of letters, digits and ._+~-, at most {} with the suffix".format(_MAX_VERSION), quote(version))
+    if not only_has(attr.suffix, _WORD):
+        refuse(_RULE, "suffix", "have letters, digits and ._+~- only", quote(attr.suffix))
+    if not attr.status_key.startswith(_STABLE):
+        refuse(
+            _RULE,
+            "status_key",
+            "begin with {}, or a new version would build nothing anew".format(_STABLE),
+            quote(attr.status_key),
+            "use \"{}{}\"".format(_STABLE, attr.status_key),
+        )
 
 def _version_file_impl(ctx):
+    _check(ctx.attr)
     version = ctx.outputs.out
     args = ctx.actions.args()
     args.add("--default", ctx.attr.unstamped)

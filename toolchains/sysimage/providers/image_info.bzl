@@ -1,5 +1,7 @@
 """An image between actions: a map, never the bytes."""
 
+load(":fields.bzl", "check_depset", "check_file")
+
 DOC = """\
 An image as an extent map: a filesystem, a partition's content or a whole disk.
 
@@ -17,9 +19,9 @@ _FORMATS = ["ext4", "fat", "gpt", "verity"]
 
 def _init(*, map, sources, format):
     if format not in _FORMATS:
-        fail("ImageInfo: format must be one of {}; got \"{}\"".format(_FORMATS, format))
-    if type(sources) != "depset":
-        fail("ImageInfo: sources must be a depset of Files; got {}".format(type(sources)))
+        fail("ImageInfo: format must be one of {}; got \"{}\"".format(", ".join(_FORMATS), format))
+    check_file("ImageInfo", "map", map, "json")
+    check_depset("ImageInfo", "sources", sources)
     return {"format": format, "map": map, "sources": sources}
 
 ImageInfo, _new = provider(doc = DOC, fields = FIELDS, init = _init)

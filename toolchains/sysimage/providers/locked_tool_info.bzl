@@ -1,5 +1,7 @@
 """A native program out of locked packages."""
 
+load(":fields.bzl", "check_file")
+
 DOC = """\
 A folder with native programs and all they need, unpacked from locked packages.
 
@@ -11,8 +13,9 @@ FIELDS = {
 }
 
 def _init(*, folder):
+    check_file("LockedToolInfo", "folder", folder)
     if not folder.is_directory:
-        fail("LockedToolInfo: folder must be a directory; got {}".format(folder.short_path))
+        fail("LockedToolInfo: folder must be a directory; got the file {} (hint: make it by declare_directory)".format(folder.short_path))
     return {"folder": folder}
 
 LockedToolInfo, _new = provider(doc = DOC, fields = FIELDS, init = _init)

@@ -1,5 +1,7 @@
 """A root filesystem between actions: one merged tree, and the files its contents lie in."""
 
+load(":fields.bzl", "check_depset", "check_file")
+
 DOC = """\
 A root filesystem, or any other file tree.
 
@@ -16,8 +18,12 @@ FIELDS = {
 }
 
 def _init(*, tree, sources, layers = [], config = None):
-    if type(sources) != "depset":
-        fail("RootfsInfo: sources must be a depset of Files; got {}".format(type(sources)))
+    check_file("RootfsInfo", "tree", tree, "tree")
+    check_depset("RootfsInfo", "sources", sources)
+    for layer in layers:
+        check_file("RootfsInfo", "layers", layer, "tar")
+    if config:
+        check_file("RootfsInfo", "config", config, "json")
     return {"config": config, "layers": layers, "sources": sources, "tree": tree}
 
 RootfsInfo, _new = provider(doc = DOC, fields = FIELDS, init = _init)

@@ -1,5 +1,7 @@
 """What the kernel must be told to open a dm-verity device."""
 
+load(":fields.bzl", "check_file")
+
 DOC = """\
 Parameters of a dm-verity image.
 
@@ -13,6 +15,8 @@ FIELDS = {
 }
 
 def _init(*, root_hash, parameters):
+    check_file("VerityInfo", "root_hash", root_hash)
+    check_file("VerityInfo", "parameters", parameters, "json")
     return {"parameters": parameters, "root_hash": root_hash}
 
 VerityInfo, _new = provider(doc = DOC, fields = FIELDS, init = _init)

@@ -1,6 +1,13 @@
 """The version of a build."""
 
-VersionInfo = provider(
-    doc = "The version of a build: constant without stamping, so that caches hit.",
-    fields = {"file": "File: the version, one line."},
-)
+load(":fields.bzl", "check_file")
+
+DOC = "The version of a build: constant without stamping, so that caches hit."
+
+FIELDS = {"file": "File: the version, one line."}
+
+def _init(*, file):
+    check_file("VersionInfo", "file", file)
+    return {"file": file}
+
+VersionInfo, _new = provider(doc = DOC, fields = FIELDS, init = _init)
