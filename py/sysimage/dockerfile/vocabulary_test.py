@@ -1,5 +1,7 @@
 """What the comparison with real programs cannot see: owners, times, accounts, units, capabilities, and the messages."""
 
+from pathlib import Path
+
 import pytest
 
 from sysimage.debian.accounts import group_ids, user_ids
@@ -311,3 +313,9 @@ def test_options() -> None:
 def test_bad_octal(text: str) -> None:
     with pytest.raises(UserError, match="is not octal"):
         modes.parse_octal(text)
+
+
+def test_every_word_is_documented() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "dockerfile.md"
+    listed = [line[3:-1] for line in guide.read_text().splitlines() if line.startswith("- `")]
+    assert [line for line in listed if "`" not in line] == [COMMANDS[word].usage for word in sorted(COMMANDS)]
