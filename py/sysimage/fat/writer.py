@@ -7,6 +7,8 @@ A file with several hard links becomes as many files.
 
 import datetime
 import struct
+import sys
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +30,6 @@ _SECTORS_PER_TRACK = 63
 _HEADS = 255
 _DRIVE = 0x80
 _TINY = 8 << 20  # bytes of content up to which the smallest clusters make the smallest volume
-_CHAIN_STEP = 1 << 16  # table entries packed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +202,17 @@ def _table(items: Sequence[_Item], geometry: Geometry, used: int) -> bytes:
     """The used part of a table; what is behind it is zeros."""
     end = geometry.type.end_of_chain
     # Every cluster is followed by the next, but the last ones.
-    table = list(range(1, used + fat.FIRST_CLUSTER + 1))
+    code = "I" if geometry.type is FatType.FAT32 else "H"
+    table = array(code, range(1, used + fat.FIRST_CLUSTER + 1))
     # The first entry repeats the media byte; in the second all bits say that the volume is clean.
     table[0] = end & ~0xFF | fat.MEDIA
     table[1] = end
     for item in items:
         if item.clusters:
             table[item.cluster + item.clusters - 1] = end
-    code = "I" if geometry.type is FatType.FAT32 else "H"
-    parts = (table[start : start + _CHAIN_STEP] for start in range(0, len(table), _CHAIN_STEP))
-    return b"".join(struct.pack(f"<{len(part)}{code}", *part) for part in parts)
+    if sys.byteorder == "big":
+        table.byteswap()
+    return table.tobytes()
 
 
 def _directory(item: _Item, label: str) -> bytes:
