@@ -12,13 +12,13 @@
 #   verity.hash_start=N                 block of the partition where the tree begins
 #   verity.salt=HEX or -                salt of all hashes
 #   rootfstype=TYPE                     left out: ext4
+#   rootwait=SECONDS                    how long to wait for the partition; left out: 30
 #   init=PROGRAM                        left out: /sbin/init
 
 set -u
 PATH=/bin:/sbin
 
 NAME=vroot
-WAIT_TENTHS=300
 BLOCK_SECTORS=8
 
 # Through the kernel's log a message reaches every console; at level "error" also with "quiet".
@@ -27,6 +27,12 @@ fail() {
     # The panic that follows must not overtake the message on a slow console.
     sleep 1
     exit 1
+}
+
+# Whole seconds since the kernel started.
+uptime() {
+    read -r seconds _ </proc/uptime
+    echo "${seconds%%.*}"
 }
 
 # Numbers in a GPT are little-endian: eight hex digits to a shell number.
@@ -92,7 +98,7 @@ while read -r module; do
     insmod "/modules/$module" || fail "kernel module $module cannot be loaded"
 done </modules/order
 
-root='' root_hash='' data_blocks='' hash_start='' salt='' type=ext4 init=/sbin/init
+root='' root_hash='' data_blocks='' hash_start='' salt='' type=ext4 patience=30 init=/sbin/init
 read -r command_line </proc/cmdline
 set -f # its words are not file patterns
 for word in $command_line; do
@@ -103,6 +109,7 @@ for word in $command_line; do
     verity.hash_start=*) hash_start=${word#verity.hash_start=} ;;
     verity.salt=*) salt=${word#verity.salt=} ;;
     rootfstype=*) type=${word#rootfstype=} ;;
+    rootwait=*) patience=${word#rootwait=} ;;
     init=*) init=${word#init=} ;;
     esac
 done
@@ -115,6 +122,7 @@ case $root_hash in *[!0-9a-f]*) fail "root_hash= is not hexadecimal: $root_hash"
 case $data_blocks in '' | *[!0-9]*) fail "verity.data_blocks= must be a number; it is '$data_blocks'" ;; esac
 case $hash_start in '' | *[!0-9]*) fail "verity.hash_start= must be a number; it is '$hash_start'" ;; esac
 case $salt in -) ;; '' | *[!0-9a-f]*) fail "verity.salt= must be hexadecimal, or -; it is '$salt'" ;; esac
+case $patience in '' | *[!0-9]*) fail "rootwait= must be a number of seconds; it is '$patience'" ;; esac
 case $root in
 PARTUUID=*)
     guid=$(stored_guid "${root#PARTUUID=}")
@@ -126,11 +134,10 @@ PARTUUID=*)
 esac
 
 find_root
-tenths=0
+deadline=$(($(uptime) + patience))
 while [ -z "$device" ]; do
-    [ $tenths -lt $WAIT_TENTHS ] || fail "the root partition $root did not appear within $((WAIT_TENTHS / 10)) seconds"
+    [ "$(uptime)" -lt $deadline ] || fail "the root partition $root did not appear within $patience seconds"
     sleep 0.1
-    tenths=$((tenths + 1))
     find_root
 done
 

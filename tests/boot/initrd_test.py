@@ -1,0 +1,149 @@
+"""The initrd alone: a kernel, the initrd, and a small root made by our own writers.
+
+What the command line lacks or has wrong is named in one sentence, and the kernel panics: each sentence is tested.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from sysimage import gpt, initrd, tree, verity
+from sysimage.ext4.options import Ext4Options
+from sysimage.ext4.plan import plan as plan_ext4
+from sysimage.extents import ExtentMap, Sources
+from sysimage.materialise import write_raw
+from sysimage.tree import Tree
+from sysimage.vm.qemu import Disk, Machine, VirtualMachine
+from sysimage.vm.testing import log, path, tool
+from tools.boot_args import verity_words
+
+SECONDS = 240.0
+GUID = UUID("7c0a626e-e5ea-e543-b5c5-300eb8304db7")
+OTHER_GUID = UUID("a78bc3a8-376c-054a-96e7-3904b915d0c5")
+TYPE = UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
+SALT = bytes(range(32))
+INIT = b"""\
+#!/bin/busybox sh
+/bin/busybox grep -q '^/dev/mapper/vroot / ext4 ro' /proc/mounts && echo "SYSTEM STARTED with $*"
+/bin/busybox poweroff -f
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A disk whose partition 3 has a verity root, and the words that open it."""
+
+    disk: Path
+    words: tuple[str, ...]
+
+    def line(self, *others: str, without: str = "") -> str:
+        kept = [word for word in self.words if not without or not word.startswith(without)]
+        return " ".join([f"root=PARTUUID={GUID}", *kept, *others])
+
+
+def root_tree() -> Tree:
+    content = Tree()
+    for folder in ("dev", "proc", "sys"):
+        content.add(folder, tree.directory())
+    content.put("sbin/init", tree.file(INIT, 0o755))
+    unpacked = initrd.unpack(path("INITRD").read_bytes())
+    content.put("bin/busybox", unpacked["bin/busybox"])
+    return content
+
+
+def make_disk(target: Path, content: ExtentMap) -> Path:
+    """Three partitions; the numbers in a table need not follow the order on the disk."""
+    partitions = (
+        gpt.Partition(1, "other", 2048, 2048, TYPE, OTHER_GUID),
+        gpt.Partition(3, "root", 8192, 16384, TYPE, GUID),
+        gpt.Partition(2, "last", 4096, 2048, TYPE, UUID(int=7)),
+    )
+    layout = gpt.Layout(UUID(int=8), 32768, partitions)
+    contents: dict[str, ExtentMap | gpt.Empty] = {"other": gpt.EMPTY, "last": gpt.EMPTY, "root": content}
+    write_raw(gpt.plan(layout, contents), Sources({}), target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
+    image = plan_ext4(root_tree(), Ext4Options(UUID(int=1), UUID(int=2), 1754697600))
+    protected = verity.plan(image, Sources({}), SALT, UUID(int=3))
+    disk = make_disk(tmp_path_factory.mktemp("root") / "disk.img", protected.map)
+    return Root(disk, tuple(verity_words(json.loads(json.dumps(protected.parameters())))))
+
+
+def start(disks: Sequence[Path], line: str, scratch: Path, name: str) -> VirtualMachine:
+    (kernel,) = (path("KERNEL") / "boot").glob("vmlinuz-*")
+    machine = Machine(
+        [Disk(disk) for disk in disks],
+        kernel=kernel,
+        initrd=path("INITRD"),
+        command_line=f"console=ttyS0 quiet panic=-1 {line}",
+        memory=512,
+        cpus=1,
+    )
+    return VirtualMachine(machine, tool(), scratch, log(f"initrd-{name}"))
+
+
+@pytest.mark.parametrize("name", [f"root=PARTUUID={GUID}", f"root=PARTUUID={str(GUID).upper()}", "root=/dev/vda3"])
+def test_opens_the_root_and_starts_the_system(name: str, root: Root, tmp_path: Path) -> None:
+    line = " ".join([name, *root.words])
+    with start([root.disk], line, tmp_path, "starts") as machine:
+        machine.console.expect("^SYSTEM STARTED with", SECONDS)
+        machine.wait(SECONDS)
+
+
+def stops(disks: Sequence[Path], line: str, scratch: Path, name: str) -> str:
+    """What the initrd says before the kernel panics."""
+    with start(disks, line, scratch, name) as machine:
+        machine.console.fatal = None
+        said = machine.console.expect([r"initrd: STOPPED: (.*)\n", "SYSTEM STARTED()"], SECONDS)
+        machine.console.expect("Kernel panic - not syncing: Attempted to kill init!", SECONDS)
+        return said[1]
+
+
+WRONG_LINES = {
+    "the kernel command line has no root=": ("root=",),
+    "the kernel command line has no root_hash=, and nothing is started that cannot be verified": ("root_hash=",),
+    "root_hash= is not hexadecimal: xyz": ("root_hash=xyz",),
+    "root_hash= has 62 digits, 64 are expected": (f"root_hash={'ab' * 31}",),
+    "verity.data_blocks= must be a number; it is '1x'": ("verity.data_blocks=1x",),
+    "verity.hash_start= must be a number; it is ''": ("verity.hash_start=",),
+    "verity.salt= must be hexadecimal, or -; it is 'q'": ("verity.salt=q",),
+    "rootwait= must be a number of seconds; it is 'x'": ("rootwait=x",),
+    "root= is not a GUID: PARTUUID=7c0a626e": ("root=PARTUUID=7c0a626e",),
+    "root= must be PARTUUID=... or /dev/...; it is 'LABEL=root'": ("root=LABEL=root",),
+    "the root partition /dev/vdz9 did not appear within 1 seconds": ("root=/dev/vdz9", "rootwait=1"),
+    "the root filesystem has no /sbin/gone": ("init=/sbin/gone",),
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG_LINES)
+def test_what_is_wrong_is_told(sentence: str, root: Root, tmp_path: Path) -> None:
+    name = re.sub(r"\W+", "-", WRONG_LINES[sentence][0])
+    assert stops([root.disk], root.line(*WRONG_LINES[sentence]), tmp_path, name) == sentence
+
+
+def test_root_partition_that_is_nowhere(root: Root, tmp_path: Path) -> None:
+    other = make_disk(tmp_path / "other.img", ExtentMap(4096))
+    missing = UUID(int=99)
+    said = stops([other], root.line(f"root=PARTUUID={missing}", "rootwait=1"), tmp_path, "nowhere")
+    assert said == f"the root partition PARTUUID={missing} did not appear within 1 seconds"
+
+
+def test_two_disks_with_one_identity(root: Root, tmp_path: Path) -> None:
+    """A stick and a disk may carry the same GUIDs; which one is meant cannot be known."""
+    said = stops([root.disk, root.disk], root.line(), tmp_path, "twins")
+    assert said.strip() == f"several partitions carry PARTUUID={GUID}: vda3 vdb3"
+
+
+def test_hash_that_does_not_fit(root: Root, tmp_path: Path) -> None:
+    with start([root.disk], root.line(f"root_hash={'0' * 64}"), tmp_path, "wrong-hash") as machine:
+        machine.console.fatal = None
+        machine.console.expect(r"verity: \S+: metadata block \d+ is corrupted", SECONDS)
+        machine.console.expect("Kernel panic - not syncing: dm-verity device corrupted", SECONDS)

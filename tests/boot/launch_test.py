@@ -1,0 +1,97 @@
+"""The launch program in a terminal: the machine's console is there, Ctrl-A X ends it, the image is as it was."""
+
+import hashlib
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sysimage import grubenv
+from sysimage.vm.testing import tool
+from tests.boot.grub_disk import make_disk, read_environment
+
+SECONDS = 120.0
+CTRL_A = b"\x01"
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.master, slave = pty.openpty()
+        # What this process can import, the program can import.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-m", "tools.vm_launch", f"--tool={tool()}", *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+        )
+        os.close(slave)
+        self.text = b""
+
+    def expect(self, text: bytes) -> None:
+        deadline = time.monotonic() + SECONDS
+        while text not in self.text:
+            assert time.monotonic() < deadline, self.text.decode(errors="replace")
+            try:
+                self.text += os.read(self.master, 4096)
+            except OSError as error:  # EIO: the program is gone
+                raise AssertionError(self.text.decode(errors="replace")) from error
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def drain(self) -> int:
+        """Reads to the end; the exit status of the program."""
+        while True:
+            try:
+                data = os.read(self.master, 4096)
+            except OSError:
+                data = b""
+            if not data:
+                os.close(self.master)
+                return self.process.wait(timeout=SECONDS)
+            self.text += data
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    return make_disk(tmp_path / "disk.img", grubenv.make({"boot_alternative": "B", "boot_cycle": "first_boot"}))
+
+
+def test_console_is_in_the_terminal_and_changes_are_thrown_away(disk: Path) -> None:
+    before = hashlib.sha256(disk.read_bytes()).hexdigest()
+    terminal = Terminal(f"--image={disk}", "--ssh_port=0", "--memory=512")
+    terminal.expect(b"Ctrl-A X ends the machine")
+    terminal.expect(b"Changes are lost.")
+    terminal.expect(b"GRUB: saved boot_alternative=B boot_cycle=failsafe_check")
+    terminal.type(CTRL_A + b"x")
+    assert terminal.drain() == 0
+    assert hashlib.sha256(disk.read_bytes()).hexdigest() == before
+
+
+def test_ctrl_c_goes_to_the_guest(disk: Path) -> None:
+    terminal = Terminal(f"--image={disk}", "--ssh_port=0", "--memory=512")
+    terminal.expect(b"BdsDxe: starting")
+    terminal.type(b"\x03")
+    terminal.expect(b"GRUB: booting slot B")
+    terminal.type(CTRL_A + b"x")
+    assert terminal.drain() == 0
+
+
+def test_disk_that_is_kept(disk: Path) -> None:
+    terminal = Terminal("--image=/nonexistent", f"--keep={disk}", "--ssh_port=0", "--memory=512")
+    terminal.expect(b"GRUB: kernel command line:")
+    terminal.type(CTRL_A + b"x")
+    assert terminal.drain() == 0
+    assert b"Changes are lost." not in terminal.text
+    assert read_environment(disk) == {"boot_alternative": "B", "boot_cycle": "failsafe_check"}
+
+
+def test_missing_image(tmp_path: Path) -> None:
+    terminal = Terminal(f"--image={tmp_path}/gone.tar.zst")
+    assert terminal.drain() == 2
+    assert terminal.text.decode().strip() == f"error: there is no image {tmp_path}/gone.tar.zst"
