@@ -1,7 +1,8 @@
 """Judges a FAT file system. Shares nothing with writer and reader but the format's constants."""
 
 import struct
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sysimage.extents import ImageReader
@@ -90,8 +91,9 @@ class _Volume:
     label: bytes = b""
     media: int = 0
     findings: list[str] = field(default_factory=list)
-    table: dict[int, int] = field(default_factory=dict)  # entries that are not 0
-    owner: dict[int, str] = field(default_factory=dict)  # of each cluster in a chain
+    table: "array[int]" = field(default_factory=lambda: array("I"))  # entries, up to the last that can be other than 0
+    visited: bytearray = field(default_factory=bytearray)  # 1 for each cluster in a chain
+    runs: list[tuple[int, int, str]] = field(default_factory=list)  # of chains: first cluster, count, path
 
     def check_boot_copies(self, boot: bytes) -> None:
         if self.kind is not FatType.FAT32:
@@ -113,9 +115,14 @@ class _Volume:
                 place = next(n for n in range(length) if one[n] != other[n])
                 self.findings.append(f"tables: the copies differ at byte {at + place}")
                 break
+        limit = self.count + fat.FIRST_CLUSTER
+        end = max((at + length for at, length in first), default=0) * 8 // self.kind.value
+        self.table = array("I", bytes(4 * min(max(end, fat.FIRST_CLUSTER), limit)))
+        self.visited = bytearray(limit)
         for at, length in first:
-            self._take_up(at, self.image.read(start + at, length + 1))
-        marks = (self.table.pop(0, 0), self.table.pop(1, 0))
+            self._take_up(at * 8 // self.kind.value, self.image.read(start + at, length))
+        marks = (self.table[0], self.table[1])
+        self.table[0] = self.table[1] = 0
         if marks[0] != self.kind.end_of_chain & ~0xFF | self.media:
             self.findings.append(f"tables: entry 0 is {marks[0]:#x}")
         if marks[1] != self.kind.end_of_chain:
@@ -131,53 +138,69 @@ class _Volume:
                     yield piece * step, min(step, size - piece * step)
                     last = piece
 
-    def _take_up(self, at: int, data: bytes) -> None:
-        first = at * 8 // self.kind.value
-        limit = self.count + fat.FIRST_CLUSTER
-        values: Iterator[int]
+    def _take_up(self, first: int, data: bytes) -> None:
+        """Takes up the entries in a piece of the table, of which `first` is the first."""
+        values: Iterable[int]
         if self.kind is FatType.FAT12:
-            whole = len(data) // 3 * 3
-            pairs = (int.from_bytes(data[n : n + 3], "little") for n in range(0, whole, 3))
-            values = (value for pair in pairs for value in (pair & 0xFFF, pair >> 12))
+            triples = (int.from_bytes(data[place : place + 3], "little") for place in range(0, len(data), 3))
+            values = (value for triple in triples for value in (triple & 0xFFF, triple >> 12))
         else:
+            # The highest 4 bits of FAT32 are not part of an entry.
             width = self.kind.value // 8
             words = struct.unpack_from(f"<{len(data) // width}{'HI'[width == 4]}", data)
             values = (word & self.kind.end_of_chain for word in words)
-        self.table.update((n, value) for n, value in enumerate(values, first) if value and n < limit)
+        piece = array("I", values)[: len(self.table) - first]
+        self.table[first : first + len(piece)] = piece
 
-    def _chain(self, what: str, first: int) -> list[int]:
-        clusters: list[int] = []
-        cluster = first
-        while True:
-            if not fat.FIRST_CLUSTER <= cluster < self.count + fat.FIRST_CLUSTER:
-                self.findings.append(f"{what}: cluster {cluster} does not exist")
-                return clusters
-            if cluster in self.owner:
-                self.findings.append(f"{what}: cluster {cluster} belongs to {self.owner[cluster]} already")
-                return clusters
-            self.owner[cluster] = what
-            clusters.append(cluster)
-            following = self.table.get(cluster, 0)
+    def _chain(self, what: str, first: int) -> list[tuple[int, int]]:
+        """The chain that begins at a cluster, as runs (first cluster, count), up to where it is wrong."""
+        chain: list[tuple[int, int]] = []
+        start = cluster = first
+        while not (obstacle := self._obstacle(cluster, what)):
+            self.visited[cluster] = 1
+            following = self.table[cluster] if cluster < len(self.table) else 0
+            if following != cluster + 1:
+                chain.append((start, cluster + 1 - start))
+                start = following
             if following > self.kind.bad_cluster:
-                return clusters
-            if following == self.kind.bad_cluster or following == 0:
+                break
+            if following in (0, self.kind.bad_cluster):
                 self.findings.append(f"{what}: its chain breaks off after cluster {cluster}")
-                return clusters
+                break
             cluster = following
+        if obstacle:
+            self.findings.append(f"{what}: {obstacle}")
+            if start < cluster:
+                chain.append((start, cluster - start))
+        self.runs += [(at, count, what) for at, count in chain]
+        return chain
 
-    def _read(self, path: str, clusters: list[int]) -> bytes:
+    def _obstacle(self, cluster: int, what: str) -> str:
+        """Why a chain, that of `what`, cannot go on with a cluster; nothing if it can."""
+        if not fat.FIRST_CLUSTER <= cluster < self.count + fat.FIRST_CLUSTER:
+            return f"cluster {cluster} does not exist"
+        if not self.visited[cluster]:
+            return ""
+        # The runs of the chain in hand are not among the others yet.
+        owner = next((path for at, count, path in self.runs if at <= cluster < at + count), what)
+        return f"cluster {cluster} belongs to {owner} already"
+
+    def _read(self, path: str, chain: list[tuple[int, int]]) -> bytes:
         """The content of a directory."""
-        limit = fat.MAX_DIRECTORY_ENTRIES * fat.ENTRY.size // self.cluster_size
-        if len(clusters) > limit:
-            self.findings.append(f"{path}: a directory of {len(clusters)} clusters, at most {limit} are possible")
-        start = self.data_at * SECTOR
-        offsets = (start + (cluster - fat.FIRST_CLUSTER) * self.cluster_size for cluster in clusters[:limit])
-        return b"".join(self.image.read(offset, self.cluster_size) for offset in offsets)
+        room = fat.MAX_DIRECTORY_ENTRIES * fat.ENTRY.size // self.cluster_size
+        total = sum(count for _, count in chain)
+        if total > room:
+            self.findings.append(f"{path}: a directory of {total} clusters, at most {room} are possible")
+        parts = []
+        for first, count in chain:
+            offset = self.data_at * SECTOR + (first - fat.FIRST_CLUSTER) * self.cluster_size
+            parts.append(self.image.read(offset, min(count, room) * self.cluster_size))
+            room -= min(count, room)
+        return b"".join(parts)
 
     def check_tree(self) -> None:
         if self.kind is FatType.FAT32:
-            clusters = self._chain("/", self.root_cluster)
-            root = self._read("/", clusters)
+            root = self._read("/", self._chain("/", self.root_cluster))
         else:
             size = self.root_entries * fat.ENTRY.size
             root = self.image.read(self.data_at * SECTOR - size, size)
@@ -185,17 +208,18 @@ class _Volume:
         while pending and len(self.findings) < _MAX_FINDINGS:
             path, here, above, data = pending.pop()
             for name, attributes, cluster, size in self._entries(path, data, here, above):
+                if len(self.findings) >= _MAX_FINDINGS:
+                    return
                 child = f"{path.rstrip('/')}/{name}"
                 if not attributes & fat.ATTRIBUTE_DIRECTORY:
                     self._check_file(child, cluster, size)
                     continue
                 if size:
                     self.findings.append(f"{child}: a directory with a size of {size}")
-                clusters = self._chain(child, cluster)
-                pending.append((child, cluster, here, self._read(child, clusters)))
+                pending.append((child, cluster, here, self._read(child, self._chain(child, cluster))))
 
     def _check_file(self, path: str, cluster: int, size: int) -> None:
-        count = len(self._chain(path, cluster)) if cluster else 0
+        count = sum(count for _, count in self._chain(path, cluster)) if cluster else 0
         if count != -(-size // self.cluster_size):
             self.findings.append(f"{path}: {size} bytes, but {count} clusters of {self.cluster_size}")
 
@@ -254,17 +278,17 @@ class _Volume:
 
     def check_lost(self) -> None:
         bad = self.kind.bad_cluster
-        lost = sum(1 for cluster, value in self.table.items() if cluster not in self.owner and value != bad)
+        lost = [n for n, value in enumerate(self.table) if value and not self.visited[n] and value != bad]
         if lost:
-            first = min(cluster for cluster, value in self.table.items() if cluster not in self.owner and value != bad)
-            self.findings.append(f"tables: {lost} clusters belong to no file, the first is {first}")
+            self.findings.append(f"tables: {len(lost)} clusters belong to no file, the first is {lost[0]}")
         if self.kind is not FatType.FAT32 or not 0 < self.info < self.reserved:
             return
         lead, _, middle, free, hint, _, trail = fat.FSINFO.unpack(self.image.read(self.info * SECTOR, SECTOR))
         if (lead, middle, trail) != fat.FSINFO_SIGNATURES:
             self.findings.append("FSInfo: wrong signatures")
-        if free != self.count - len(self.table):
-            self.findings.append(f"FSInfo: {free} free clusters, there are {self.count - len(self.table)}")
+        expected = self.count - len(self.table) + self.table.count(0)
+        if free != expected:
+            self.findings.append(f"FSInfo: {free} free clusters, there are {expected}")
         if hint != 0xFFFFFFFF and not fat.FIRST_CLUSTER <= hint < self.count + fat.FIRST_CLUSTER:
             self.findings.append(f"FSInfo: cluster {hint}, to look for free ones from, does not exist")
 
