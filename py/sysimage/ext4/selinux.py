@@ -24,6 +24,11 @@ _TYPES = {
     "-p": NodeType.FIFO,
     "-s": NodeType.SOCKET,
 }
+_MAX_PREFIXES = 64  # of one expression
+_ELEMENT = re.compile(  # the start of an expression as far as it is plain: characters and words that may be missing
+    r"(?:\((?:\?:)?(?P<words>[^][()\\.^$*+?{}]+)\)|\\(?P<escaped>[^a-zA-Z0-9|])|(?P<plain>[^][()\\.^$*+?{}|]))"
+    r"(?:(?P<optional>\?)|(?![*+{]))"
+)
 _SPECIAL = frozenset(".^$?*+|[({")  # what libselinux takes for the start of a regular expression
 
 
@@ -52,8 +57,8 @@ class FileContexts:
     """A parsed file_contexts file."""
 
     _exact: dict[str, list[_Line]] = field(default_factory=dict)
-    # Expressions by the directories that they begin with: a path only meets those of its own parents.
-    _stems: dict[str, list[_Line]] = field(default_factory=dict)
+    # Expressions by the plain text that they begin with: a policy has thousands, a path meets a handful.
+    _by_prefix: dict[str, list[_Line]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str, name: str) -> "FileContexts":
@@ -63,11 +68,11 @@ class FileContexts:
             UserError: a line that is none; it names `name` and the line.
         """
         contexts = cls()
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             words = line.split()
             if words and not words[0].startswith("#"):
                 contexts._add(_parse(words, number, f"{name}:{number}"))
-        for lines in (*contexts._exact.values(), *contexts._stems.values()):
+        for lines in (*contexts._exact.values(), *contexts._by_prefix.values()):
             lines.reverse()
         return contexts
 
@@ -83,7 +88,8 @@ class FileContexts:
         if line.rank[0]:
             self._exact.setdefault(_unescaped(line.pattern), []).append(line)
         else:
-            self._stems.setdefault(_stem(line.pattern), []).append(line)
+            for prefix in _prefixes(line.pattern):
+                self._by_prefix.setdefault(prefix, []).append(line)
 
     def label(self, path: str, node_type: NodeType) -> bytes | None:
         """The value of `security.selinux` for a path of a tree; None if it has none."""
@@ -92,10 +98,8 @@ class FileContexts:
             if line.type in (None, node_type):
                 return line.context
         best: _Line | None = None
-        stem = absolute
-        while stem:
-            stem = stem.rpartition("/")[0]
-            for line in self._stems.get(stem, ()):
+        for length in range(len(absolute) + 1):
+            for line in self._by_prefix.get(absolute[:length], ()):
                 if best is not None and line.rank < best.rank:
                     break
                 if line.type in (None, node_type) and line.matches(absolute):
@@ -127,12 +131,17 @@ def _unescaped(pattern: str) -> str:
     return re.sub(r"\\(.)", r"\1", pattern)
 
 
-def _stem(pattern: str) -> str:
-    """The directories that every path matched by the pattern begins with: `/usr/lib` for `/usr/lib/lib.*`."""
-    text = re.split(r"[.^$?*+|\[({\\]", pattern, maxsplit=1)[0]
-    if pattern[len(text) : len(text) + 1] in ("?", "*", "{"):
-        text = text[:-1]  # the last character need not be there
-    # An alternation outside of parentheses can start anywhere.
+def _prefixes(pattern: str) -> list[str]:
+    """Texts of which every matching path begins with one: `/usr/bin/x`, `/usr/sbin/x` for `/usr/s?bin/x.*`."""
     if "|" in re.sub(r"\\.|\([^()]*\)|\[[^]]*\]", "", pattern):
-        return ""
-    return text.rpartition("/")[0]
+        return [""]  # an alternation that is not in plain parentheses can begin anywhere
+    prefixes = [""]
+    position = 0
+    while element := _ELEMENT.match(pattern, position):
+        words = (element["words"] or element["escaped"] or element["plain"] or "").split("|")
+        longer = [prefix + word for prefix in prefixes for word in ([*words, ""] if element["optional"] else words)]
+        if len(longer) > _MAX_PREFIXES:
+            break
+        prefixes = longer
+        position = element.end()
+    return list(dict.fromkeys(prefixes))

@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sysimage.errors import UserError
 from sysimage.ext4.selinux import FileContexts
@@ -16,6 +20,11 @@ CONTEXTS = FileContexts.parse(
 /usr/lib/special\.so   system_u:object_r:special_t:s0
 /usr/lib/special.*     system_u:object_r:never_t:s0
 /a/?b                  system_u:object_r:optional_t:s0
+/(s)?bin/.*            system_u:object_r:bin_t:s0
+/(lib|lib64)/x\+y.*    system_u:object_r:plus_t:s0
+/c+d/.*                system_u:object_r:cd_t:s0
+/w*z                   system_u:object_r:wz_t:s0
+/one|/two/.*           system_u:object_r:either_t:s0
 (/mnt|/media)/x        system_u:object_r:mnt_t:s0
 /dev/sd[a-z]       -b  system_u:object_r:disk_t:s0
 /dev/tty           -c  system_u:object_r:tty_t:s0
@@ -43,6 +52,16 @@ CONTEXTS = FileContexts.parse(
         ("a/b", NodeType.FILE, "optional_t"),
         ("ab", NodeType.FILE, "optional_t"),
         ("mnt/x", NodeType.FILE, "mnt_t"),
+        ("media/x", NodeType.FILE, "mnt_t"),
+        ("bin/sh", NodeType.FILE, "bin_t"),
+        ("sbin/init", NodeType.FILE, "bin_t"),
+        ("lib64/x+yz", NodeType.FILE, "plus_t"),
+        ("lib/x+y", NodeType.FILE, "plus_t"),
+        ("ccd/x", NodeType.FILE, "cd_t"),
+        ("z", NodeType.FILE, "wz_t"),
+        ("wwz", NodeType.FILE, "wz_t"),
+        ("one", NodeType.FILE, "either_t"),
+        ("two/x", NodeType.FILE, "either_t"),
         ("dev/sda", NodeType.BLOCK, "disk_t"),
         ("dev/sda", NodeType.CHARACTER, "default_t"),
         ("dev/tty", NodeType.CHARACTER, "tty_t"),
@@ -78,3 +97,21 @@ def test_bad_lines(line: str, message: str) -> None:
 def test_missing_file() -> None:
     with pytest.raises(UserError, match="cannot read /nowhere/fc: No such file or directory"):
         FileContexts.load("/nowhere/fc")
+
+
+pieces = st.sampled_from(
+    ["/", "a", "b", "s?", "(s)?", "(a|b)", "(/.*)?", "[^/]+", ".", r"\.", "a*", "b+", "/?", "(/b)?", "a{2}"]
+)
+paths = st.text("/abs.", max_size=8)
+
+
+@given(st.lists(st.lists(pieces, min_size=1, max_size=5).map("".join), max_size=6), paths)
+def test_the_last_line_that_matches_counts(patterns: list[str], path: str) -> None:
+    lines = [f"/.*{pattern} u:r:t{number}" for number, pattern in enumerate(patterns)]
+    lines += [f"/[a]?{pattern} u:r:t{number + 10}" for number, pattern in enumerate(patterns)]
+    lines += [f"/{pattern}(x)? u:r:t{number + 20}" for number, pattern in enumerate(patterns)]
+    expected = None
+    for line in lines:
+        if re.fullmatch(line.split()[0], "/" + path):
+            expected = line.split()[1].encode() + b"\0"
+    assert FileContexts.parse("\n".join(lines), "fc").label(path, NodeType.FILE) == expected
