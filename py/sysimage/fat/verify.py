@@ -92,7 +92,7 @@ class _Volume:
     media: int = 0
     findings: list[str] = field(default_factory=list)
     table: "array[int]" = field(default_factory=lambda: array("I"))  # entries, up to the last that can be other than 0
-    visited: bytearray = field(default_factory=bytearray)  # 1 for each cluster in a chain
+    visited: bytearray = field(default_factory=bytearray)  # for each entry, 1 if its cluster is in a chain
     runs: list[tuple[int, int, str]] = field(default_factory=list)  # of chains: first cluster, count, path
 
     def check_boot_copies(self, boot: bytes) -> None:
@@ -118,7 +118,7 @@ class _Volume:
         limit = self.count + fat.FIRST_CLUSTER
         end = max((at + length for at, length in first), default=0) * 8 // self.kind.value
         self.table = array("I", bytes(4 * min(max(end, fat.FIRST_CLUSTER), limit)))
-        self.visited = bytearray(limit)
+        self.visited = bytearray(len(self.table))
         for at, length in first:
             self._take_up(at * 8 // self.kind.value, self.image.read(start + at, length))
         marks = (self.table[0], self.table[1])
@@ -157,8 +157,10 @@ class _Volume:
         chain: list[tuple[int, int]] = []
         start = cluster = first
         while not (obstacle := self._obstacle(cluster, what)):
-            self.visited[cluster] = 1
-            following = self.table[cluster] if cluster < len(self.table) else 0
+            following = 0
+            if cluster < len(self.table):
+                self.visited[cluster] = 1
+                following = self.table[cluster]
             if following != cluster + 1:
                 chain.append((start, cluster + 1 - start))
                 start = following
@@ -179,7 +181,7 @@ class _Volume:
         """Why a chain, that of `what`, cannot go on with a cluster; nothing if it can."""
         if not fat.FIRST_CLUSTER <= cluster < self.count + fat.FIRST_CLUSTER:
             return f"cluster {cluster} does not exist"
-        if not self.visited[cluster]:
+        if cluster >= len(self.visited) or not self.visited[cluster]:
             return ""
         # The runs of the chain in hand are not among the others yet.
         owner = next((path for at, count, path in self.runs if at <= cluster < at + count), what)
