@@ -115,7 +115,8 @@ def parse(text: str, file: str) -> list[Instruction]:
             number += 1
             starts.append(len(joined))
             numbers.append(number)
-        instructions.append(_instruction(joined, starts, numbers, file, escape))
+        if joined.strip():
+            instructions.append(_instruction(joined, starts, numbers, file, escape))
     if not instructions:
         raise UserError(f"{file}: has no instruction", hint="begin it with FROM")
     return instructions

@@ -112,6 +112,13 @@ def test_chown_clears_what_the_kernel_clears() -> None:
     assert tree["g"].mode == 0o2775
 
 
+def test_root_may_do_what_others_may_not() -> None:
+    tree = after("sed -i s/setuid/SUID/ s && cp -f a r && echo more >> r && mv -f x noeol")
+    assert (tree["s"].mode, text(tree, "s")) == (0o4755, "SUID\n")
+    assert (tree["r"].mode, text(tree, "r")) == (0o444, "one\ntwo\nthree\nmore\n")
+    assert text(tree, "noeol") == "#!/bin/sh\n"
+
+
 def test_xattrs_follow_cp_a_and_mv() -> None:
     tree = system_tree()
     tree.change("a", xattrs={"user.a": b"1"})
