@@ -132,7 +132,15 @@ class FatReader:
         self.image = image
         self.boot = read_boot_sector(image)
         self._page: tuple[int, bytes] = (-1, b"")
-        self._visited: set[int] = set()
+        # Entries of the table up to the last that can be other than 0; for each, 1 if its cluster was visited.
+        table = image.map.overlapping(self.boot.fat_start, self.boot.fat_size)
+        end = max((extent.end for extent in table), default=self.boot.fat_start) - self.boot.fat_start
+        entries = min(end * 8 // self.boot.type.value + 1, self.boot.clusters + fat.FIRST_CLUSTER)
+        self._visited = bytearray(entries)
+
+    def _forget(self) -> None:
+        """Begins anew with clusters that no chain has visited."""
+        self._visited = bytearray(len(self._visited))
 
     def entry(self, cluster: int) -> int:
         """The table's entry of a cluster: the next one of its chain, or a mark."""
@@ -161,10 +169,12 @@ class FatReader:
         while True:
             if not fat.FIRST_CLUSTER <= cluster < self.boot.clusters + fat.FIRST_CLUSTER:
                 raise UserError(f"{what}: its chain goes to cluster {cluster}, which does not exist")
-            if cluster in self._visited:
+            if cluster < len(self._visited) and self._visited[cluster]:
                 raise UserError(f"{what}: its chain goes to cluster {cluster}, which is in a chain already")
-            self._visited.add(cluster)
-            following = self.entry(cluster)
+            following = 0
+            if cluster < len(self._visited):
+                self._visited[cluster] = 1
+                following = self.entry(cluster)
             if following != cluster + 1:
                 yield start, cluster + 1 - start
                 start = following
@@ -196,7 +206,7 @@ class FatReader:
         Raises:
             UserError: the file system contradicts itself.
         """
-        self._visited.clear()
+        self._forget()
         tree = Tree(directory(0o755))
         pending = [("", self._root())]
         while pending:
@@ -215,7 +225,7 @@ class FatReader:
 
     def label(self) -> str:
         """The volume label: the root directory's entry, or the boot sector's."""
-        self._visited.clear()
+        self._forget()
         for entry in self._entries(self._root()):
             if entry.attributes & fat.ATTRIBUTE_VOLUME:
                 return entry.name
