@@ -11,6 +11,13 @@ from pathlib import Path
 from benchmarks.measure import Outcome, Times
 
 MIB = 1 << 20
+HEADING = """\
+# Results
+
+Written by `benchmarks/compare.sh --results benchmarks/RESULTS.md`; what is compared, and why it is fair, stands in
+[README.md](README.md). Seconds are medians, with the fastest and the slowest round in brackets; less is better.
+
+"""
 BAR = 40  # characters of the longest bar
 
 

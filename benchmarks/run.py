@@ -34,6 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, default=Path("/var/tmp/benchmarks"), help="folder for everything; not a tmpfs"
     )
+    parser.add_argument("--results", type=Path, help="where the report goes too, as Markdown")
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs must be at least 1")
@@ -55,14 +56,20 @@ def versions() -> dict[str, str]:
 
 def measure(options: argparse.Namespace) -> report.Results:
     """All measurements that the options name. Errors: as their parts."""
-    wanted = set(options.only or COMPARISONS + STUDIES)
     work: Path = options.work
     log = work / "log"
     work.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     workspace = Workspace(work / "repository", work / "output", log)
     workspace.copy_from(Path.cwd())
-    setting = comparisons.prepare(workspace, work, log, options.image, options.changed)
+    try:
+        return _measure(workspace, work, options, set(options.only or COMPARISONS + STUDIES))
+    finally:
+        workspace.shut_down()
+
+
+def _measure(workspace: Workspace, work: Path, options: argparse.Namespace, wanted: set[str]) -> report.Results:
+    setting = comparisons.prepare(workspace, work, workspace.log, options.image, options.changed)
     makers: dict[str, Callable[[], Comparison]] = {
         "ext4": lambda: comparisons.ext4(setting),
         "verity": lambda: comparisons.verity(setting),
@@ -77,14 +84,12 @@ def measure(options: argparse.Namespace) -> report.Results:
     outcomes = tuple(compare(makers[key](), options.runs) for key in COMPARISONS if key in wanted)
     if wanted & set(STUDIES):
         workspace.build(options.image)
-    results = report.Results(
+    return report.Results(
         machine=report.machine() | versions(),
         outcomes=outcomes,
         memory=studies.memory(setting) if "memory" in wanted else (),
         capacities=studies.capacity(setting, options.partition, options.runs) if "capacity" in wanted else (),
     )
-    workspace.shut_down()
-    return results
 
 
 def main() -> int:
@@ -100,7 +105,10 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
     (options.work / "results.json").write_text(results.to_json(), encoding="utf-8")
-    print(report.render(results), end="")
+    text = report.render(results)
+    print(text, end="")
+    if options.results:
+        options.results.write_text(report.HEADING + text, encoding="utf-8")
     return 0
 
 
