@@ -67,8 +67,11 @@ class TreeChecker:
         for number, parent in dots.items():
             if self._parents.get(number, parent) != parent:
                 self._findings.append(f"directory inode {number}: '..' is {parent}, expected {self._parents[number]}")
+        fields = self._volume.superblock
+        # The file system's own files: no directory names them.
+        own = {fields.s_orphan_file_inum, fields.s_usr_quota_inum, fields.s_grp_quota_inum, fields.s_prj_quota_inum}
         for number, inode in self._inodes.items():
-            if number >= FIRST_INODE or number == ROOT_INODE:
+            if (number >= FIRST_INODE and number not in own) or number == ROOT_INODE:
                 self._check_links(number, inode)
         self._check_connected()
 
