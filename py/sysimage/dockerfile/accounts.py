@@ -46,6 +46,8 @@ def useradd(machine: Machine, arguments: list[str]) -> bytes:
     )
     name = options.operand("user name")
     shell = options.value("s")
+    home = options.value("d") or f"/home/{name}"
+    makes_home = "m" in options and "M" not in options and machine.node(home) is None
     password = options.value("p")
     if password is not None:
         _check_hash(password)
@@ -55,16 +57,29 @@ def useradd(machine: Machine, arguments: list[str]) -> bytes:
         name,
         uid=_number(options.value("u")),
         group=options.value("g"),
-        home=options.value("d") or f"/home/{name}",
+        home=home,
         shell="/bin/sh" if shell is None else shell,
         comment=options.value("c") or "",
         groups=_list(options.value("G")) or (),
         password=password if password is not None else "!",
-        create_home="m" in options and "M" not in options,
+        create_home=makes_home,
         skeleton=options.value("k") or "/etc/skel",
         system="r" in options,
     )
+    if makes_home:
+        machine.tree.change(machine.locate(home), mode=_home_mode(machine))
     return b""
+
+
+def _home_mode(machine: Machine) -> int:
+    """HOME_MODE of /etc/login.defs, or what its UMASK leaves. Source: useradd(8)."""
+    words = {}
+    if machine.node("/etc/login.defs") is not None:
+        lines = decode(machine.read("/etc/login.defs")).splitlines()
+        words = {line.split()[0]: line.split()[1] for line in lines if len(line.split()) == 2 and line[0] != "#"}
+    if "HOME_MODE" in words:
+        return int(words["HOME_MODE"], 8)
+    return 0o777 & ~int(words.get("UMASK", "022"), 8)
 
 
 def usermod(machine: Machine, arguments: list[str]) -> bytes:

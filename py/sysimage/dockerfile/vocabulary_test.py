@@ -148,7 +148,9 @@ def test_chpasswd() -> None:
 
 def test_a_home_is_made() -> None:
     tree = after("mkdir /home && groupadd ic && useradd -m ic")
-    assert (tree["home/ic"].uid, tree["home/ic"].gid) == (800, 800)
+    assert (tree["home/ic"].mode, tree["home/ic"].uid, tree["home/ic"].gid) == (0o755, 800, 800)
+    tree = after("printf '# x\\nHOME_MODE 0700\\n' > /etc/login.defs && groupadd ic && useradd -m -d /h ic")
+    assert tree["h"].mode == 0o700
 
 
 def test_units() -> None:
