@@ -25,7 +25,7 @@ class Terminal:
         self.master, slave = pty.openpty()
         # What this process can import, the program can import.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-m", "tools.vm_launch", f"--tool={tool()}", *arguments]
+        command = [sys.executable, "-m", "tools.vm_launch", f"--tool={tool()}", "--cpus=1", *arguments]
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
         )

@@ -10,10 +10,7 @@ load("//toolchains/python:defs.bzl", "py_binary", "pytest_test")
 
 _QEMU = Label("//toolchains/vm:qemu")
 
-# A machine has two processors.
-_CPUS = "cpu:2"
-
-def vm_test(name, srcs, deps = [], data = [], files = {}, env = {}, tags = [], size = "large", **kwargs):
+def vm_test(name, srcs, deps = [], data = [], files = {}, env = {}, cpus = 2, tags = [], size = "large", **kwargs):
     """A test that starts virtual machines (py/sysimage/vm).
 
     `sysimage.vm.testing` tells it where QEMU is; the consoles' logs are kept among the test's outputs.
@@ -25,6 +22,7 @@ def vm_test(name, srcs, deps = [], data = [], files = {}, env = {}, tags = [], s
         data: files that they read.
         files: environment variable to the label of one file, or folder, whose path it is to have.
         env: further environment variables.
+        cpus: processors of its machines: Bazel runs no more tests beside it than fit.
         tags: tags of the test.
         size: size of the test; emulation is slow.
         **kwargs: as for `pytest_test`.
@@ -38,7 +36,7 @@ def vm_test(name, srcs, deps = [], data = [], files = {}, env = {}, tags = [], s
         srcs = srcs,
         data = data + [_QEMU] + files.values(),
         env = variables | env,
-        tags = tags + [_CPUS],
+        tags = tags + ["cpu:{}".format(cpus)],
         deps = deps + [Label("//py/sysimage/vm")],
         **kwargs
     )
