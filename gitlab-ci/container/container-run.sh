@@ -236,6 +236,12 @@ share_configuration() {
   } | grep --only-matching --extended-regexp '(file://)?/[^[:space:]=]+' | sed 's#^file://##; s#/simple/*$##' | sort --unique)
 }
 
+# What a running Bazel server sees of the machine's files: their places, and which files they were when it started.
+shared_files() {
+  printf '%s\n' "${binds[@]}"
+  for ((i = 0; i < ${#binds[@]}; i += 3)); do stat --format=%d:%i "${binds[i + 1]}"; done
+}
+
 # Caches, under the same paths inside and outside, so that the links that Bazel leaves in the repository lead somewhere on both sides.
 share_caches() {
   local key outputs bazelrc settings
@@ -248,8 +254,9 @@ share_caches() {
     cat "${here}/bazel.bazelrc"
     printf '%s\n' '' '# Added by container-run.sh.' \
       "startup --output_user_root=${outputs}" \
-      '# A server that was started in another root stops when this changes, and tests look at their tools again.' \
-      "startup --host_jvm_args=-Dcontainer.definition=$1" \
+      '# A server that was started in another root, or with other files of the machine in it, stops when this changes.' \
+      "startup --host_jvm_args=-Dcontainer.definition=$1-$(shared_files | sha256sum | cut --characters=1-8)" \
+      '# Tests look at the tools of another root anew.' \
       "build --test_env=CONTAINER_DEFINITION=$1" \
       "common --repository_cache=${cache}/repository"
   )
@@ -292,8 +299,8 @@ main() {
   mkdir --parents "${cache}"
   name=$(engine)
   key=$(definition)
-  share_caches "${key}"
   share_configuration
+  share_caches "${key}"
   if [[ ${name} == bwrap ]]; then
     make_root "${cache}/root-${key}"
     enter_root "${cache}/root-${key}" "$@"

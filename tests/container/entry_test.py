@@ -71,6 +71,26 @@ def test_caches_lie_outside_and_at_the_same_place_inside(machine: Machine) -> No
     assert sorted(machine.repository.rglob("*")) == before
 
 
+def test_a_bazel_server_is_not_kept_when_what_it_sees_changes(machine: Machine) -> None:
+    def option() -> str:
+        rc = machine.run("cat", "/etc/bazel.bazelrc").stdout
+        return next(
+            line for line in rc.splitlines() if line.startswith("startup --host_jvm_args=-Dcontainer.definition=")
+        )
+
+    first = option()
+    assert option() == first
+    npmrc = machine.home / ".npmrc"
+    npmrc.write_text("registry=http://npm.test\n")
+    second = option()
+    assert second != first
+    npmrc.write_text("registry=http://other.test\n")  # the same file: a server sees the change
+    assert option() == second
+    (machine.home / "new").write_text("")
+    (machine.home / "new").replace(npmrc)
+    assert option() not in (first, second)
+
+
 def test_two_checkouts_do_not_share_a_bazel_server(machine: Machine) -> None:
     other = machine.folder / "other checkout"
     machine.repository.rename(other)

@@ -71,7 +71,10 @@ def _wheel_impl(repository_ctx):
         timeout = 600,
     )
     if result.return_code != 0:
-        fail("could not install {}:\n{}".format(requirement.split(" ")[0], result.stderr))
+        fail("could not install {} (hint: pip must be able to; its index, proxy and certificates come from its configuration and environment):\n{}".format(
+            requirement.split(" ")[0],
+            result.stderr,
+        ))
 
     # A file for another version of Python may not compile; it stays as it is.
     repository_ctx.execute([python] + _COMPILE, timeout = 600)
