@@ -225,7 +225,9 @@ class Tree:
             what = "is not a directory" if parent(path) in self else "does not exist"
             raise UserError(f"/{path} cannot be placed: /{parent(path)} {what}")
         if name in ("", ".", "..") or "\0" in name or len(encode(name)) > NAME_MAX:
-            raise UserError(f"{name!r} in /{parent(path)} is not a possible name (1 to {NAME_MAX} bytes, no '/', no NUL)")
+            raise UserError(
+                f"{name!r} in /{parent(path)} is not a possible name (1 to {NAME_MAX} bytes, no '/', no NUL)"
+            )
         self._numbers[path] = number
         self._children[parent(path)][name] = None
 

@@ -1,27 +1,34 @@
-"""What all programs share: the exit code of a user's error, sources named on the command line."""
+"""What all programs share: flags, the exit code of a user's error, sources named on the command line."""
 
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app
+from absl import flags
 
 from sysimage.errors import UserError
 from sysimage.extents import Sources
 
 EXIT_USER_ERROR = 2
+_HELP = ("-h", "-?", "--help", "--helpshort", "--helpfull", "--helpxml")
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
-    """Runs a program: a `UserError` is one line on standard error and exit status 2."""
+    """Runs a program: a `UserError`, or a bad flag, is one line on standard error and exit status 2.
 
-    def guarded(argv: Sequence[str]) -> int | None:
-        try:
-            return main(argv)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return EXIT_USER_ERROR
+    absl's own runner is left to who asks for help: loading it costs more than most programs do.
+    """
+    if any(word in _HELP for word in sys.argv[1:]):
+        from absl import app
 
-    app.run(guarded)
+        app.run(main)
+    try:
+        sys.exit(main(flags.FLAGS(sys.argv)))
+    except flags.Error as error:
+        message = " ".join(str(error).split())
+        print(f"error: {message} (hint: --help lists the flags)", file=sys.stderr)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+    sys.exit(EXIT_USER_ERROR)
 
 
 def parse_sources(pairs: Sequence[str]) -> Sources:

@@ -10,7 +10,12 @@ STATUS = "BUILD_USER somebody\nSTABLE_VERSION 1.2.3-rc1\n"
 
 @pytest.mark.parametrize(
     ("status", "suffix", "expected"),
-    [(None, "", "0.0.0"), (None, "-test", "0.0.0-test"), (STATUS, "", "1.2.3-rc1"), (STATUS, "-test", "1.2.3-rc1-test")],
+    [
+        (None, "", "0.0.0"),
+        (None, "-test", "0.0.0-test"),
+        (STATUS, "", "1.2.3-rc1"),
+        (STATUS, "-test", "1.2.3-rc1-test"),
+    ],
 )
 def test_version(status: str | None, suffix: str, expected: str) -> None:
     assert version("0.0.0", status, "STABLE_VERSION", suffix) == expected

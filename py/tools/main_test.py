@@ -1,0 +1,85 @@
+"""What all programs share, as a user meets it: through a process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sysimage.errors import UserError
+from tools.main import parse_sources
+
+PROGRAM = """
+import sys
+sys.path[:0] = {path!r}
+from absl import flags
+from sysimage.errors import UserError
+from tools.main import run
+WHAT = flags.DEFINE_enum("what", "pass", ["pass", "user", "bug", "status"], "What to do.")
+def main(argv):
+    if WHAT.value == "user":
+        raise UserError("the egg is cold", hint="boil it")
+    if WHAT.value == "bug":
+        raise ValueError("nobody expected this")
+    print(argv[1:])
+    return 3 if WHAT.value == "status" else None
+run(main)
+"""
+
+
+def start(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = folder / "program.py"
+    program.write_text(PROGRAM.format(path=sys.path))
+    return subprocess.run([sys.executable, program, *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "out", "err"),
+    [
+        ((), 0, "[]\n", ""),
+        (("a", "b"), 0, "['a', 'b']\n", ""),
+        (("--what=status",), 3, "[]\n", ""),
+        (("--what=user",), 2, "", "error: the egg is cold (hint: boil it)\n"),
+        (("--none",), 2, "", "error: Unknown command line flag 'none' (hint: --help lists the flags)\n"),
+    ],
+)
+def test_endings(tmp_path: Path, words: tuple[str, ...], status: int, out: str, err: str) -> None:
+    done = start(tmp_path, *words)
+    assert (done.returncode, done.stdout, done.stderr) == (status, out, err)
+
+
+def test_a_bad_value_is_one_line(tmp_path: Path) -> None:
+    done = start(tmp_path, "--what=else")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "--what=else" in done.stderr
+
+
+def test_a_bug_shows_its_traceback(tmp_path: Path) -> None:
+    done = start(tmp_path, "--what=bug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "nobody expected this" in done.stderr
+
+
+def test_help(tmp_path: Path) -> None:
+    done = start(tmp_path, "--help")
+    assert "--what" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["k"], "--source 'k' is not of the form KEY=FILE"),
+        (["=f"], "--source '=f' is not of the form KEY=FILE"),
+        (["k="], "--source 'k=' is not of the form KEY=FILE"),
+        (["k=a", "k=b"], "--source 'k' is given twice: a and b"),
+    ],
+)
+def test_bad_sources(pairs: list[str], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_sources(pairs)
+    assert str(caught.value) == message
+
+
+def test_sources() -> None:
+    assert dict(parse_sources(["a/b=c=d", "k=f", "k=f"]).paths) == {"a/b": Path("c=d"), "k": Path("f")}
