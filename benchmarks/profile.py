@@ -10,7 +10,8 @@ from pathlib import Path
 
 _MICROSECONDS = 1_000_000
 _SHORTEST = 0.01  # seconds; what is shorter is not listed
-_BEFORE_ACTIONS = "loading and analysis"
+_END = "Complete build"  # Bazel's mark behind the last action
+_REST = "the rest: loading, analysis, waiting for a processor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,14 @@ class Step:
 
 
 def critical_path(profile: Path) -> tuple[Step, ...]:
-    """The steps that the end of a build waited for, in order; first what came before any action."""
+    """The actions that the end of a build waited for, in order, and last what the build took beyond them."""
     with gzip.open(profile, "rt") if profile.suffix == ".gz" else profile.open(encoding="utf-8") as file:
         events = json.load(file)["traceEvents"]
-    starts = [event["ts"] for event in events if event.get("cat") == "action processing"]
-    steps = [Step(_BEFORE_ACTIONS, min(starts, default=0) / _MICROSECONDS)]
-    for event in events:
-        if event.get("cat") == "critical path component":
-            name = event["name"].removeprefix("action ").strip("'")
-            steps.append(Step(name, event["dur"] / _MICROSECONDS))
+    steps = [
+        Step(event["name"].removeprefix("action ").strip("'"), event["dur"] / _MICROSECONDS)
+        for event in events
+        if event.get("cat") == "critical path component"
+    ]
+    end = max((event["ts"] / _MICROSECONDS for event in events if event["name"] == _END), default=0.0)
+    steps.append(Step(_REST, end - sum(step.seconds for step in steps)))
     return tuple(step for step in steps if step.seconds >= _SHORTEST)

@@ -8,7 +8,6 @@ TRACE = {
     "traceEvents": [
         {"cat": "build phase marker", "name": "Complete build", "ph": "X", "ts": 9_000_000, "dur": 0},
         {"cat": "action processing", "name": "Planning //x", "ph": "X", "ts": 2_000_000, "dur": 5_000_000},
-        {"cat": "action processing", "name": "Writing y", "ph": "X", "ts": 1_500_000, "dur": 10},
         {
             "cat": "critical path component",
             "name": "action 'Planning //x'",
@@ -16,14 +15,16 @@ TRACE = {
             "ts": 2_000_000,
             "dur": 5_250_000,
         },
-        {"cat": "critical path component", "name": "runfiles for //t", "ph": "X", "ts": 0, "dur": 17},
+        {"cat": "critical path component", "name": "runfiles for //t", "ph": "X", "ts": 0, "dur": 250_000},
+        {"cat": "critical path component", "name": "runfiles for //u", "ph": "X", "ts": 0, "dur": 0},
         {"name": "thread_name", "ph": "M", "args": {"name": "Main"}},
     ]
 }
 
 
-def test_critical_path_begins_before_the_first_action(tmp_path: Path) -> None:
-    expected = (Step("loading and analysis", 1.5), Step("Planning //x", 5.25))
+def test_critical_path_and_what_is_beyond_it(tmp_path: Path) -> None:
+    rest = Step("the rest: loading, analysis, waiting for a processor", 3.5)
+    expected = (Step("Planning //x", 5.25), Step("runfiles for //t", 0.25), rest)
     plain, packed = tmp_path / "profile.json", tmp_path / "profile.gz"
     plain.write_text(json.dumps(TRACE))
     packed.write_bytes(gzip.compress(json.dumps(TRACE).encode()))
