@@ -1,15 +1,15 @@
 """Package locks as Bazel repositories.
 
 ```starlark
-debian = use_extension("//toolchains/debian:extensions.bzl", "debian")
-debian.lock(
-    name = "guestos_packages",
-    lock = "//ic-os/guestos:packages.lock.json",
+example = use_extension("//toolchains/debian:extensions.bzl", "debian", dev_dependency = True)
+example.lock(
+    name = "example_packages",
+    lock = "//tests/rules/examples:packages.lock.json",
 )
-use_repo(debian, "guestos_packages")
+use_repo(example, "example_packages")
 ```
 
-`@guestos_packages//:dev` is then a set of the lock, `@guestos_packages//packages:libc6` a package. A .deb is
+`@example_packages//:system` is then a set of the lock, `@example_packages//packages:libc6` a package. A .deb is
 fetched when a build needs it, by its hash, from the mirror of the environment or of the machine's apt configuration;
 locks that have the same .deb share it.
 """

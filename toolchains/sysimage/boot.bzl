@@ -5,6 +5,8 @@
     module_index   the index of a kernel's modules (depmod)
     initrd_image   an initrd from locked packages and a kernel's modules
     boot_args      the kernel command line of each slot
+
+Nothing of it is installed anywhere: programs run straight out of locked packages.
 """
 
 load("//toolchains/sysimage/private:boot_args.bzl", _boot_args = "boot_args")

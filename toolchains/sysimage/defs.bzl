@@ -10,6 +10,8 @@
     image_inspect  a look at a finished image, by `bazel run`
     image_test     properties of an image against reviewed ones, and foreign judges
     version_file   the version, stamped or constant
+
+An image stays an extent map until `image_archive` writes it: no rule before that makes the bytes of a partition.
 """
 
 load("//toolchains/sysimage/private:disk_image.bzl", _disk_image = "disk_image")

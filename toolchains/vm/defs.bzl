@@ -15,6 +15,14 @@ def vm_test(name, srcs, deps = [], data = [], files = {}, env = {}, cpus = 2, ta
 
     `sysimage.vm.testing` tells it where QEMU is; the consoles' logs are kept among the test's outputs.
 
+    ```starlark
+    vm_test(
+        name = "boot_test",
+        srcs = ["boot_test.py"],
+        files = {"IMAGE": ":disk-img.tar.zst"},
+    )
+    ```
+
     Args:
         name: name of the target.
         srcs: the test files.

@@ -52,7 +52,7 @@ deb_set(
     name = "loader_tools",
     packages = [
         "@debian_tools//:grub",
-        "@debian_tools//packages:ovmf",
+        "@debian_tools//packages:zlib1g",
     ],
 )
 ```

@@ -47,11 +47,19 @@ def debian_lock(name, lock, sets, hub = None, suites = TRIXIE, architecture = "a
     ```starlark
     debian_lock(
         name = "lock",
-        hub = "@guestos_packages",
+        hub = "@example_packages",
         lock = "packages.lock.json",
+        scripts = "//toolchains/debian/scripts:table",
         sets = [
-            lock_set("essential", minimal = True),
-            lock_set("common", base = "essential", lists = ["rootfs/packages.common"]),
+            lock_set(
+                "essential",
+                minimal = True,
+            ),
+            lock_set(
+                "system",
+                base = "essential",
+                lists = ["rootfs/packages"],
+            ),
         ],
     )
     ```

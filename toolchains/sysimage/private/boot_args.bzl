@@ -56,10 +56,7 @@ initrd's init opens the root with. A line may use GRUB's variables, such as `$bo
 ```starlark
 boot_args(
     name = "boot_args",
-    slots = {
-        "A": "root=/dev/vda5 console=ttyS0 slot=A",
-        "B": "root=/dev/vda8 console=ttyS0 slot=B",
-    },
+    slots = {"A": "root=PARTUUID=7e59c5a2-8f15-5501-a8aa-56582281c53c console=ttyS0 panic=10"},
     verity = ":root_verity",
 )
 ```

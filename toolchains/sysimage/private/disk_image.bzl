@@ -71,12 +71,14 @@ size in sectors, type and GUID. Every partition is either filled or declared emp
 ```starlark
 disk_image(
     name = "disk",
+    empty = ["data"],
     layout = "partitions.json",
     partitions = {
+        ":boot": "boot",
         ":esp": "esp",
-        ":root_verity": "A_root",
+        ":grub": "grub",
+        ":root_verity": "root",
     },
-    empty = ["A_var"],
 )
 ```
 """,

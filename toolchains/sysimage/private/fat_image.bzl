@@ -78,8 +78,8 @@ Plans a FAT filesystem.
 fat_image(
     name = "esp",
     src = ":esp_files",
-    fs_size = "104857600",
     fs_label = "ESP",
+    fs_size = "41943040",
     volume_id = "1c0ffee1",
 )
 ```

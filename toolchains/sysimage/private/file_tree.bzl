@@ -118,9 +118,14 @@ a boot partition takes its kernel out of a root filesystem.
 ```starlark
 file_tree(
     name = "boot_files",
-    picks = {":rootfs": "vmlinuz:boot/vmlinuz-*"},
-    files = {":initrd": "initrd.img"},
+    directories = ["efi:0700"],
+    files = {
+        ":boot_args": "boot_args",
+        ":initrd": "initrd.img",
+        ":version": "version.txt",
+    },
     modes = {"initrd.img": "0600"},
+    picks = {":rootfs": "vmlinuz:boot/vmlinuz-*"},
 )
 ```
 """,

@@ -74,8 +74,14 @@ the system on it; if it cannot, it says why and panics. A zstd-compressed cpio a
 ```starlark
 initrd_image(
     name = "initrd",
-    kernel = [":base", ":modules"],
-    modules = ["virtio_blk", "dm-verity"],
+    kernel = [
+        ":rootfs",
+        ":modules",
+    ],
+    modules = [
+        "virtio_blk",
+        "dm-verity",
+    ],
 )
 ```
 """,

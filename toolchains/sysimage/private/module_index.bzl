@@ -58,7 +58,7 @@ What comes out is a small tree of its own, to be laid over the root filesystem
 ```starlark
 module_index(
     name = "modules",
-    src = ":base",
+    src = ":rootfs",
 )
 ```
 """,

@@ -97,12 +97,12 @@ ordinary Dockerfile that a container engine builds too.
 
 ```starlark
 rootfs_layer(
-    name = "base",
-    dockerfile = "rootfs/Dockerfile.base",
-    context = glob(["rootfs/packages.*"]),
-    context_root = "ic-os/guestos/rootfs",
-    packages = "@guestos_packages//:dev",
-    accounts = "accounts",
+    name = "rootfs",
+    accounts = "accounts.conf",
+    build_args = {"HOST_NAME": "example"},
+    context = glob(["rootfs/**"]),
+    dockerfile = "rootfs/Dockerfile",
+    packages = ":lock_system",
 )
 ```
 """,
