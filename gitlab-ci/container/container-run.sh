@@ -220,7 +220,7 @@ share_configuration() {
         ;;
     esac
   done
-  for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; do
+  for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt /etc/apt/sources.list; do
     [[ ! -f ${file} ]] || binds+=(ro-bind "$(realpath "${file}")" "${file}")
   done
   if [[ -d /etc/apt/sources.list.d ]]; then binds+=(ro-bind /etc/apt/sources.list.d /etc/apt/sources.list.d); fi

@@ -16,7 +16,8 @@ readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # so every way to write a source is understood; the archive is known by the last part of its path.
 mirrors() {
   if [[ -n ${DEBIAN_MIRROR:-} ]]; then
-    tr --squeeze-repeats ' ' '\n' <<< "${DEBIAN_MIRROR}"
+    # An address with {snapshot} is for locks: it means nothing to a suite that moves on.
+    tr --squeeze-repeats ' ' '\n' <<< "${DEBIAN_MIRROR}" | sed '/{snapshot}/d'
     return
   fi
   apt-get update --print-uris 2> /dev/null | sed --quiet --regexp-extended \
@@ -46,7 +47,7 @@ main() {
   done < <(apt_options)
   # Places that container-run.sh mounts files of the machine on.
   # shellcheck disable=SC2016 # $1 is for the hook's shell
-  options+=(--customize-hook='cd "$1/etc" && touch bazel.bazelrc pip.conf hosts resolv.conf && rm --force apt/sources.list &&
+  options+=(--customize-hook='cd "$1/etc" && touch bazel.bazelrc pip.conf hosts resolv.conf && : > apt/sources.list &&
     chroot "$1" useradd --uid 1000 --user-group --home-dir /home/builder --shell /bin/bash builder')
   ((EUID == 0)) || mode=unshare
 

@@ -89,6 +89,15 @@ def test_the_mirror_is_apts(machine: Machine) -> None:
     )
 
 
+def test_the_mirror_is_the_environments(machine: Machine) -> None:
+    machine.stand_in("mmdebstrap", f"cat > '{machine.folder}/sources'; exit 1")
+    machine.run("true", DEBIAN_MIRROR="http://archive.test/debian/{snapshot} http://mirror.test/debian")
+    sources = (machine.folder / "sources").read_text()
+    assert sources == (
+        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.test/debian forky main\n"
+    )
+
+
 def test_no_mirror(machine: Machine) -> None:
     machine.stand_in("apt-get")
     result = machine.run("true")
