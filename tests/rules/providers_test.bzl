@@ -3,7 +3,7 @@
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//toolchains/sysimage:boot.bzl", "LockedToolInfo")
 load("//toolchains/sysimage:defs.bzl", "ImageInfo", "RootfsInfo", "VerityInfo", "VersionInfo")
-load(":refusal_test.bzl", "refusals")
+load("//toolchains/testing:refusals.bzl", "refusals")
 
 _FOLDER = "tests/rules/"
 

@@ -1,5 +1,7 @@
 """Locked Debian packages between actions."""
 
+load("//toolchains/private:fields.bzl", "check_file")
+
 DOC = """\
 A set of .deb files out of a package lock, complete: every dependency is in it.
 
@@ -15,16 +17,15 @@ FIELDS = {
 
 def _init(*, debs, names, essential = []):
     if len(debs) != len(names):
-        fail("DebSetInfo: {} debs but {} names".format(len(debs), len(names)))
+        fail("DebSetInfo: names must be as many as debs, {}; got {}".format(len(debs), len(names)))
     for deb in debs:
-        if deb.extension != "deb":
-            fail("DebSetInfo: debs must be .deb files; got {}".format(deb.short_path))
+        check_file("DebSetInfo", "debs", deb, "deb")
     for name in essential:
         if name not in names:
-            fail("DebSetInfo: essential package {} is not in the set".format(name))
+            fail("DebSetInfo: essential must name packages of the set; got \"{}\"".format(name))
     for index in range(1, len(names)):
         if names[index] <= names[index - 1]:
-            fail("DebSetInfo: names must be sorted and unique; got {} before {}".format(names[index - 1], names[index]))
+            fail("DebSetInfo: names must be sorted and unique; got \"{}\" before \"{}\"".format(names[index - 1], names[index]))
     return {"debs": debs, "essential": essential, "names": names}
 
 DebSetInfo, _new = provider(doc = DOC, fields = FIELDS, init = _init)

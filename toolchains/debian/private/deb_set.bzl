@@ -1,6 +1,9 @@
 """Sets of locked packages."""
 
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
+load("//toolchains/private:checks.bzl", "check_unique", "quote", "refuse")
+
+_RULE = "deb_set"
 
 def _deb_package_impl(ctx):
     return [
@@ -19,19 +22,24 @@ deb_package = rule(
 
 def _deb_set_impl(ctx):
     debs = {}
+    if not ctx.attr.packages:
+        refuse(_RULE, "packages", "name at least one package or set", "none")
     for package in ctx.attr.packages:
         info = package[DebSetInfo]
         for name, deb in zip(info.names, info.debs):
             if name in debs and debs[name] != deb:
-                fail("deb_set: package {} is there twice: {} and {} (hint: take the packages of one lock)".format(
-                    name,
-                    debs[name].short_path,
-                    deb.short_path,
-                ))
+                refuse(
+                    _RULE,
+                    "packages",
+                    "have one .deb for {}".format(name),
+                    "{} and {}".format(debs[name].short_path, deb.short_path),
+                    "take the packages of one lock",
+                )
             debs[name] = deb
+    check_unique(_RULE, "essential", ctx.attr.essential)
     for name in ctx.attr.essential:
         if name not in debs:
-            fail("deb_set: essential package {} is not among the packages".format(name))
+            refuse(_RULE, "essential", "name packages of the set", quote(name))
     names = sorted(debs.keys())
     files = [debs[name] for name in names]
     return [

@@ -2,6 +2,7 @@
 
 load("@bazel_skylib//rules:build_test.bzl", "build_test")
 load("//toolchains/python:defs.bzl", "py_binary")
+load(":lock_arguments.bzl", "check_lock", "check_set")
 load(":lock_check.bzl", "checked_deb_set", "lock_check")
 
 # Debian 13 with its point releases, its updates between them, and its security updates. Of two suites that have
@@ -23,9 +24,9 @@ def lock_set(name, lists = [], base = "", minimal = False):
     Returns:
         A struct for the `sets` of debian_lock.
     """
-    if not lists and not minimal:
-        fail("lock_set {}: give lists, or minimal = True".format(name))
-    return struct(name = name, lists = lists, base = base, minimal = minimal)
+    entry = struct(name = name, lists = lists, base = base, minimal = minimal)
+    check_set(entry)
+    return entry
 
 def _set_flag(entry, location):
     """The set as lock_packages.py wants it; location is the make function that says where a list is."""
@@ -75,6 +76,7 @@ def debian_lock(name, lock, sets, hub = None, suites = TRIXIE, architecture = "a
             table does not know stops the refresh. Left out for packages of which only programs are used.
         visibility: of all targets.
     """
+    check_lock(sets, suites)
     lists = [list for entry in sets for list in entry.lists]
     flags = ["--lock=$(rootpath {})".format(lock), "--architecture=" + architecture]
     flags += ["--suite=" + suite for suite in suites]

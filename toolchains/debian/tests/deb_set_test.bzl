@@ -33,6 +33,10 @@ def _calls_impl(ctx):
         closure(decode_lock("{\"version\": 1, \"sets\": [{\"name\": \"aa\", \"base\": \"\"}], \"packages\": []}", "x"), ctx.attr.argument)
     elif ctx.attr.call == "unsorted":
         DebSetInfo(debs = ctx.files.debs, names = ["two", "one"])
+    elif ctx.attr.call == "alien":
+        DebSetInfo(debs = ctx.files.debs, names = ["one"])
+    elif ctx.attr.call == "essential_of_others":
+        DebSetInfo(debs = ctx.files.debs, names = ["one"], essential = ["two"])
     elif ctx.attr.call == "count":
         DebSetInfo(debs = ctx.files.debs, names = ["one"])
     return []
@@ -65,20 +69,28 @@ def deb_set_test_suite(name):
 
     deb_set(name = "twice", packages = [":one", "//toolchains/debian/tests/other:one"], tags = ["manual"])
     deb_set(name = "lacks_essential", packages = [":one"], essential = ["four"], tags = ["manual"])
+    deb_set(name = "no_packages", packages = [], tags = ["manual"])
+    deb_set(name = "twice_essential", packages = [":one"], essential = ["one", "one"], tags = ["manual"])
+    _calls(name = "alien", call = "alien", debs = ["BUILD.bazel"], tags = ["manual"])
+    _calls(name = "essential_of_others", call = "essential_of_others", debs = ["one.deb"], tags = ["manual"])
     _calls(name = "other_version", call = "decode", argument = "{\"version\": 2}", tags = ["manual"])
     _calls(name = "not_json", call = "decode", argument = "{", tags = ["manual"])
     _calls(name = "no_set", call = "closure", argument = "bb", tags = ["manual"])
     _calls(name = "unsorted", call = "unsorted", debs = ["one.deb", "two.deb"], tags = ["manual"])
     _calls(name = "count", call = "count", debs = ["one.deb", "two.deb"], tags = ["manual"])
     for target, message in {
-        "count": "DebSetInfo: 2 debs but 1 names",
-        "lacks_essential": "deb_set: essential package four is not among the packages",
+        "alien": "DebSetInfo: debs must be a .deb file; got toolchains/debian/tests/BUILD.bazel",
+        "count": "DebSetInfo: names must be as many as debs, 2; got 1",
+        "essential_of_others": "DebSetInfo: essential must name packages of the set; got \"two\"",
+        "lacks_essential": "deb_set: essential must name packages of the set; got \"four\"",
         "no_set": "the lock has no set \"bb\"; it has aa",
+        "no_packages": "deb_set: packages must name at least one package or set; got none",
         "not_json": "x.json: not a package lock of version 1 (hint: restore it, or empty the file and refresh the lock)",
         "other_version": "x.json: not a package lock of version 1 (hint: restore it, or empty the file and refresh the lock)",
-        "twice": "deb_set: package one is there twice: toolchains/debian/tests/one.deb and toolchains/debian/tests/other/one.deb " +
+        "twice": "deb_set: packages must have one .deb for one; got toolchains/debian/tests/one.deb and toolchains/debian/tests/other/one.deb " +
                  "(hint: take the packages of one lock)",
-        "unsorted": "DebSetInfo: names must be sorted and unique; got two before one",
+        "twice_essential": "deb_set: essential must name each only once; got \"one\" twice",
+        "unsorted": "DebSetInfo: names must be sorted and unique; got \"two\" before \"one\"",
     }.items():
         tests.append("{}_{}_test".format(name, target))
         _failure_test(name = tests[-1], target_under_test = ":" + target, message = message, size = "small")

@@ -1,8 +1,8 @@
 """Kernel command lines, with what a verity root needs to be opened."""
 
+load("//toolchains/private:checks.bzl", "check_name", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:verity_info.bzl", "VerityInfo")
-load(":checks.bzl", "check_name", "quote", "refuse")
 
 _RULE = "boot_args"
 

@@ -1,8 +1,8 @@
 """A whole disk: partitions by name, on a GUID partition table."""
 
+load("//toolchains/private:checks.bzl", "check_unique", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
-load(":checks.bzl", "check_unique", "quote", "refuse")
 load(":sources.bzl", "declare_map")
 
 _RULE = "disk_image"

@@ -1,9 +1,9 @@
 """ext4: a root filesystem as an ext4 image, planned, not written."""
 
+load("//toolchains/private:checks.bzl", "check_not_negative", "check_size", "check_uuid", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":checks.bzl", "check_not_negative", "check_size", "check_uuid", "refuse")
 load(":sources.bzl", "DEFAULT_EPOCH", "declare_map")
 
 _RULE = "ext4_image"

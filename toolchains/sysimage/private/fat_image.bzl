@@ -1,9 +1,9 @@
 """FAT: what firmware and boot loaders read."""
 
+load("//toolchains/private:checks.bzl", "check_size", "is_hex", "only_has", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":checks.bzl", "check_size", "is_hex", "only_has", "quote", "refuse")
 load(":sources.bzl", "declare_map")
 
 _RULE = "fat_image"

@@ -1,9 +1,7 @@
 """Trees made of single files, and of parts of other trees."""
 
-load("//toolchains/python:defs.bzl", "PYTHON_ENV")
-load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(
-    ":checks.bzl",
+    "//toolchains/private:checks.bzl",
     "check_mode",
     "check_not_negative",
     "check_one_file",
@@ -12,6 +10,8 @@ load(
     "quote",
     "refuse",
 )
+load("//toolchains/python:defs.bzl", "PYTHON_ENV")
+load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
 
 _RULE = "file_tree"

@@ -1,8 +1,8 @@
 """GRUB for UEFI."""
 
+load("//toolchains/private:checks.bzl", "check_name", "check_unique", "only_has", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:locked_tool_info.bzl", "LockedToolInfo")
-load(":checks.bzl", "check_name", "check_unique", "only_has", "quote", "refuse")
 
 _RULE = "grub_image"
 

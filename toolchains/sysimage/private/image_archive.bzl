@@ -1,8 +1,8 @@
 """The one place where an image's bytes are put together."""
 
+load("//toolchains/private:checks.bzl", "check_name", "check_one_file", "check_path", "check_unique", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
-load(":checks.bzl", "check_name", "check_one_file", "check_path", "check_unique", "quote", "refuse")
 load(":sources.bzl", "add_sources")
 
 _RULE = "image_archive"

@@ -1,9 +1,9 @@
 """The initrd: a small first root in memory that opens the real one."""
 
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
+load("//toolchains/private:checks.bzl", "check_name", "check_not_negative", "check_path", "check_unique", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":checks.bzl", "check_name", "check_not_negative", "check_path", "check_unique", "quote", "refuse")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources")
 
 _RULE = "initrd_image"

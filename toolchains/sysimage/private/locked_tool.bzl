@@ -1,9 +1,9 @@
 """Native programs that run straight out of locked packages, installed nowhere."""
 
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
+load("//toolchains/private:checks.bzl", "check_path", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:locked_tool_info.bzl", "LockedToolInfo")
-load(":checks.bzl", "check_path", "quote", "refuse")
 
 _RULE = "locked_tool"
 

@@ -1,10 +1,10 @@
 """The index of a kernel's modules: what depmod makes."""
 
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
+load("//toolchains/private:checks.bzl", "check_not_negative", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:locked_tool_info.bzl", "LockedToolInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":checks.bzl", "check_not_negative", "refuse")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
 
 _RULE = "module_index"

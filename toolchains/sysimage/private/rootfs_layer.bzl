@@ -1,9 +1,9 @@
 """A Dockerfile as a function on a file tree: nothing is executed."""
 
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
+load("//toolchains/private:checks.bzl", "check_mode", "check_not_negative", "check_path", "only_has", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":checks.bzl", "check_mode", "check_not_negative", "check_path", "only_has", "quote", "refuse")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
 
 _RULE = "rootfs_layer"

@@ -4,10 +4,10 @@ The root hash leaves this rule in VerityInfo and reaches the kernel arguments
 through the provider: nothing downstream parses tool output.
 """
 
+load("//toolchains/private:checks.bzl", "HEX", "check_uuid", "only_has", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:verity_info.bzl", "VerityInfo")
-load(":checks.bzl", "HEX", "check_uuid", "only_has", "quote", "refuse")
 load(":sources.bzl", "add_sources", "declare_map")
 
 _RULE = "verity_image"

@@ -1,8 +1,8 @@
 """The version, from one place."""
 
+load("//toolchains/private:checks.bzl", "only_has", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:version_info.bzl", "VersionInfo")
-load(":checks.bzl", "only_has", "quote", "refuse")
 
 _RULE = "version_file"
 

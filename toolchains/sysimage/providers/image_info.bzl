@@ -1,6 +1,6 @@
 """An image between actions: a map, never the bytes."""
 
-load(":fields.bzl", "check_depset", "check_file")
+load("//toolchains/private:fields.bzl", "check_depset", "check_file")
 
 DOC = """\
 An image as an extent map: a filesystem, a partition's content or a whole disk.

@@ -1,6 +1,6 @@
 """A native program out of locked packages."""
 
-load(":fields.bzl", "check_file")
+load("//toolchains/private:fields.bzl", "check_file")
 
 DOC = """\
 A folder with native programs and all they need, unpacked from locked packages.

@@ -1,6 +1,6 @@
 """A root filesystem between actions: one merged tree, and the files its contents lie in."""
 
-load(":fields.bzl", "check_depset", "check_file")
+load("//toolchains/private:fields.bzl", "check_depset", "check_file")
 
 DOC = """\
 A root filesystem, or any other file tree.

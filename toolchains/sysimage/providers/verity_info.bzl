@@ -1,6 +1,6 @@
 """What the kernel must be told to open a dm-verity device."""
 
-load(":fields.bzl", "check_file")
+load("//toolchains/private:fields.bzl", "check_file")
 
 DOC = """\
 Parameters of a dm-verity image.

@@ -1,6 +1,6 @@
 """The version of a build."""
 
-load(":fields.bzl", "check_file")
+load("//toolchains/private:fields.bzl", "check_file")
 
 DOC = "The version of a build: constant without stamping, so that caches hit."
 
