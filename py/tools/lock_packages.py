@@ -50,7 +50,9 @@ _ALLOW_OLDER = flags.DEFINE_bool("allow_older", False, "Accept an index older th
 
 
 def source_path(name: str) -> Path:
-    """A path of the source tree, also under `bazel run`."""
+    """A path of the source tree, also under `bazel run`; a file of another repository is read where Bazel put it."""
+    if name.startswith("../"):
+        return Path(name)
     return Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."), name)
 
 

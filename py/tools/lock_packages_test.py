@@ -136,3 +136,9 @@ def test_snapshot(tree: Path) -> None:
         "error: TINY_MIRROR has {snapshot}, but which is not known (hint: give --snapshot YYYYMMDDTHHMMSSZ)\n"
     )
     assert run(tree, "--allow_expired", "--snapshot=20260802T100000Z", TINY_MIRROR=mirror).returncode == 0
+
+
+def test_files_of_other_repositories_are_not_looked_for_in_the_source_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", "/home/me/image")
+    assert lock_packages.source_path("system/packages") == Path("/home/me/image/system/packages")
+    assert lock_packages.source_path("../rules~/scripts/table.toml") == Path("../rules~/scripts/table.toml")
