@@ -140,6 +140,7 @@ def compose(sources: Sources) -> Tree:
 
 
 def main(argv: Sequence[str]) -> None:
+    """Writes the tree that the flags describe."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}")
     tree = compose(parse_sources(_SOURCE.value))

@@ -42,6 +42,7 @@ def version(default: str, status: str | None, key: str, suffix: str) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
+    """Writes the version."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}")
     status = Path(_STATUS.value).read_text(encoding="utf-8") if _STATUS.value else None

@@ -65,8 +65,21 @@ disk_image = rule(
     doc = """\
 Places partition images on a disk.
 
-The layout is data: a JSON file with disk size, disk GUID and for each partition its name, start and
-size in sectors, type and GUID. Every partition is either filled or declared empty, by exact name.
+The layout is data, a JSON file:
+
+```json
+{
+  "disk_guid": "2064B594-FD38-5ECD-917D-E415F8F7F21B",
+  "size": 2656256,
+  "partitions": [
+    {"name": "esp", "start": 2048, "size": 81920, "type": "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "guid": "F54A0D31-BD9A-5595-9ECE-281768E05061"}
+  ]
+}
+```
+
+Sizes are in sectors of 512 bytes; a partition's start and size are multiples of 2048 (1 MiB). Without the disk's `size` it is as
+small as its partitions allow. Partitions that overlap or have one name or GUID are errors. Every partition is either
+filled or declared empty, by exact name.
 
 ```starlark
 disk_image(
@@ -83,9 +96,9 @@ disk_image(
 ```
 """,
     attrs = {
-        "empty": attr.string_list(doc = "Partitions that have no content."),
-        "layout": attr.label(doc = "The layout, JSON.", allow_single_file = [".json"], mandatory = True),
-        "partitions": attr.label_keyed_string_dict(doc = "Image to partition name.", providers = [ImageInfo]),
+        "empty": attr.string_list(doc = "Names of partitions without content: they are holes, which cost nothing."),
+        "layout": attr.label(doc = "The layout, JSON as above.", allow_single_file = [".json"], mandatory = True),
+        "partitions": attr.label_keyed_string_dict(doc = "Image to the name of the partition that it fills. It may be smaller than the partition, never larger.", providers = [ImageInfo]),
         "_tool": attr.label(default = "//py/tools:gpt_plan", executable = True, cfg = "exec"),
     },
     provides = [ImageInfo],

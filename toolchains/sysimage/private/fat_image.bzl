@@ -74,6 +74,9 @@ fat_image = rule(
     doc = """\
 Plans a FAT filesystem.
 
+For what firmware and boot loaders read. Owners, modes and links have no place in it; a tree with symbolic links or device nodes is refused, and so are
+files of 4 GiB and names that differ only in case.
+
 ```starlark
 fat_image(
     name = "esp",
@@ -85,11 +88,11 @@ fat_image(
 ```
 """,
     attrs = {
-        "fat_bits": attr.int(doc = "16 or 32; 0: by the size, as the FAT specification has it.", values = [0, 16, 32]),
-        "fs_label": attr.string(doc = "Volume label, at most 11 characters."),
-        "fs_size": attr.string(doc = "Size in bytes.", mandatory = True),
+        "fat_bits": attr.int(doc = "16 or 32; 0: by the size, as the FAT specification has it. UEFI reads both; FAT16 holds up to 2 GiB.", values = [0, 16, 32]),
+        "fs_label": attr.string(doc = "Volume label, at most 11 characters: capital letters, digits, inner blanks, $%'-_@~`!(){}^#&."),
+        "fs_size": attr.string(doc = "Size in bytes, a multiple of 512.", mandatory = True),
         "src": attr.label(doc = "The tree to put in; none makes an empty filesystem.", providers = [RootfsInfo]),
-        "volume_id": attr.string(doc = "Volume id, 8 hexadecimal digits.", mandatory = True),
+        "volume_id": attr.string(doc = "Volume id, 8 hexadecimal digits. It is fixed: one made of the time would be other bytes in each build.", mandatory = True),
         "_tool": attr.label(default = "//py/tools:fat_plan", executable = True, cfg = "exec"),
     },
     provides = [ImageInfo],

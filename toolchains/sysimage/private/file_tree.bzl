@@ -134,7 +134,7 @@ file_tree(
         "directories": attr.string_list(doc = "Directories to make, as `PATH` or `PATH:MODE` (0755)."),
         "epoch": attr.int(doc = "Modification time of what is added, seconds since 1970.", default = DEFAULT_EPOCH),
         "files": attr.label_keyed_string_dict(doc = "Single file to its path in the tree.", allow_files = True),
-        "modes": attr.string_dict(doc = "Path to octal mode, for `files` other than 0644."),
+        "modes": attr.string_dict(doc = "Path in `files` to octal mode, where it is not 0644. The mode of the file in the work tree counts for nothing."),
         "overlays": attr.label_list(doc = "Trees laid over, in order: their files replace those of the base.", providers = [RootfsInfo]),
         "picks": attr.label_keyed_string_dict(
             doc = "Tree to `DEST:PATTERN` words: the one path in it that matches goes, with all below, to DEST.",

@@ -1,6 +1,23 @@
 """A look at a finished image, by `bazel run`."""
 
+load("//toolchains/private:checks.bzl", "check_not_negative", "check_path", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "py_binary")
+
+_RULE = "image_inspect"
+
+def check_arguments(show, largest_packages):
+    """Refuses what image_inspect cannot be given.
+
+    Args:
+        show: files to print.
+        largest_packages: how many packages to list.
+    """
+    check_not_negative(_RULE, "largest_packages", largest_packages)
+    for word in show:
+        volume, separator, path = word.partition(":")
+        if not volume or not separator or not path:
+            refuse(_RULE, "show", "be of the form VOLUME:PATH", quote(word), "VOLUME is the name of a partition")
+        check_path(_RULE, "show", path)
 
 def image_inspect(name, image, show = [], largest_packages = 0, data = [], **kwargs):
     """A program that draws what is on an image: partitions, filesystems with their fill, hash trees, files.
@@ -24,6 +41,7 @@ def image_inspect(name, image, show = [], largest_packages = 0, data = [], **kwa
         data: further files.
         **kwargs: as for py_binary.
     """
+    check_arguments(show, largest_packages)
     py_binary(
         name = name,
         srcs = [Label("//py/tools:inspect_image.py")],

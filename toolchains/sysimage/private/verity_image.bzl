@@ -68,9 +68,9 @@ verity_image(
 ```
 """,
     attrs = {
-        "salt": attr.string(doc = "Salt, 0 to 256 bytes as lower-case hex.", mandatory = True),
-        "src": attr.label(doc = "The image to protect.", providers = [ImageInfo], mandatory = True),
-        "uuid": attr.string(doc = "UUID in the verity superblock.", mandatory = True),
+        "salt": attr.string(doc = "Salt, 0 to 256 bytes as lower-case hex. It is no secret; one for each product keeps hashes of one from being of use for another.", mandatory = True),
+        "src": attr.label(doc = "The image to protect. It must never be written afterwards: one changed byte stops the system that reads it.", providers = [ImageInfo], mandatory = True),
+        "uuid": attr.string(doc = "UUID in the verity superblock, from `uuidgen`.", mandatory = True),
         "_tool": attr.label(default = "//py/tools:verity_plan", executable = True, cfg = "exec"),
     },
     provides = [ImageInfo, VerityInfo],

@@ -79,9 +79,9 @@ version_file(
     attrs = {
         "out": attr.output(doc = "Name of the file.", mandatory = True),
         "stamp": attr.int(doc = "1: always, 0: never, -1: as `--stamp` says.", default = -1, values = [-1, 0, 1]),
-        "status_key": attr.string(doc = "Key in the stable workspace status.", default = "STABLE_VERSION"),
+        "status_key": attr.string(doc = "Key in the stable workspace status (`--workspace_status_command`), beginning with `STABLE_`.", default = "STABLE_VERSION"),
         "suffix": attr.string(doc = "Put behind the version (an upgrade test wants another one)."),
-        "unstamped": attr.string(doc = "The version of an unstamped build.", default = "0.0.0-unstamped"),
+        "unstamped": attr.string(doc = "The version of an unstamped build: a word of letters, digits and ._+~-.", default = "0.0.0-unstamped"),
         "_stamp": attr.label(default = "//toolchains/sysimage:stamp", providers = [_StampInfo]),
         "_tool": attr.label(default = "//py/tools:version_file", executable = True, cfg = "exec"),
     },
