@@ -115,7 +115,7 @@ def verdict(good: bool) -> str:
 
 def render(results: Results) -> str:
     """The whole report."""
-    blocks: list[list[str]] = [[f"{key}: {value}" for key, value in results.machine.items()]]
+    blocks: list[list[str]] = [[f"- {key}: {value}" for key, value in results.machine.items()]]
     if results.outcomes:
         blocks.append(
             table(
