@@ -89,10 +89,8 @@ def icos_build(name, os):
     initrd_image(
         name = "initrd",
         out = "initrd.img",
-        kernel = [
-            details.base,
-            details.modules,
-        ],
+        kernel = [details.modules],
+        kernel_packages = details.kernel,
         modules = os.initrd_modules,
     )
     boot_args(

@@ -20,6 +20,21 @@ deb_package = rule(
     provides = [DebSetInfo],
 )
 
+def _kept(debs, patterns):
+    check_unique(_RULE, "only", patterns)
+    kept = {}
+    for pattern in patterns:
+        found = [
+            name
+            for name in debs
+            if name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
+        ]
+        if not found:
+            refuse(_RULE, "only", "match packages of the set", quote(pattern))
+        for name in found:
+            kept[name] = debs[name]
+    return kept
+
 def _deb_set_impl(ctx):
     debs = {}
     if not ctx.attr.packages:
@@ -36,6 +51,8 @@ def _deb_set_impl(ctx):
                     "take the packages of one lock",
                 )
             debs[name] = deb
+    if ctx.attr.only:
+        debs = _kept(debs, ctx.attr.only)
     check_unique(_RULE, "essential", ctx.attr.essential)
     for name in ctx.attr.essential:
         if name not in debs:
@@ -67,6 +84,10 @@ deb_set(
 """,
     attrs = {
         "essential": attr.string_list(doc = "Names of those of which a system is made first."),
+        "only": attr.string_list(
+            doc = "Names of the packages to keep, or beginnings of names with a `*` behind them; left out: all. So an action " +
+                  "that wants the kernel, say, does not wait for the rest.",
+        ),
         "packages": attr.label_list(doc = "Packages and sets.", mandatory = True, providers = [DebSetInfo]),
     },
     provides = [DebSetInfo],

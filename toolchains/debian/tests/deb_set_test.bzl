@@ -59,8 +59,12 @@ def deb_set_test_suite(name):
 
     deb_set(name = "pair", packages = [":two", ":one"], essential = ["one"], tags = ["manual"])
     deb_set(name = "trio", packages = [":pair", ":three", ":two"], tags = ["manual"])
+    deb_set(name = "some", packages = [":trio"], only = ["t*"], tags = ["manual"])
+    deb_set(name = "some_named", packages = [":trio"], only = ["two"], tags = ["manual"])
     for target, names, essential in [
         ("one", ["one"], []),
+        ("some", ["three", "two"], []),
+        ("some_named", ["two"], []),
         ("pair", ["one", "two"], ["one"]),
         ("trio", ["one", "three", "two"], []),
     ]:
@@ -69,6 +73,8 @@ def deb_set_test_suite(name):
 
     deb_set(name = "twice", packages = [":one", "//toolchains/debian/tests/other:one"], tags = ["manual"])
     deb_set(name = "lacks_essential", packages = [":one"], essential = ["four"], tags = ["manual"])
+    deb_set(name = "only_others", packages = [":pair"], only = ["o*", "four*"], tags = ["manual"])
+    deb_set(name = "twice_only", packages = [":pair"], only = ["one", "one"], tags = ["manual"])
     deb_set(name = "no_packages", packages = [], tags = ["manual"])
     deb_set(name = "twice_essential", packages = [":one"], essential = ["one", "one"], tags = ["manual"])
     _calls(name = "alien", call = "alien", debs = ["BUILD.bazel"], tags = ["manual"])
@@ -87,6 +93,8 @@ def deb_set_test_suite(name):
         "no_packages": "deb_set: packages must name at least one package or set; got none",
         "not_json": "x.json: not a package lock of version 1 (hint: restore it, or empty the file and refresh the lock)",
         "other_version": "x.json: not a package lock of version 1 (hint: restore it, or empty the file and refresh the lock)",
+        "only_others": "deb_set: only must match packages of the set; got \"four*\"",
+        "twice_only": "deb_set: only must name each only once; got \"one\" twice",
         "twice": "deb_set: packages must have one .deb for one; got toolchains/debian/tests/one.deb and toolchains/debian/tests/other/one.deb " +
                  "(hint: take the packages of one lock)",
         "twice_essential": "deb_set: essential must name each only once; got \"one\" twice",
