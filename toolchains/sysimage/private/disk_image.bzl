@@ -1,9 +1,8 @@
 """A whole disk: partitions by name, on a GUID partition table."""
 
 load("//toolchains/private:checks.bzl", "check_unique", "quote", "refuse")
-load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
-load(":sources.bzl", "declare_map")
+load(":plan_image.bzl", "plan_image")
 
 _RULE = "disk_image"
 
@@ -45,20 +44,15 @@ def _disk_image_impl(ctx):
         inputs.append(info.map)
         sources.append(info.sources)
     args.add_all(ctx.attr.empty, before_each = "--empty")
-    map, literals = declare_map(ctx, args)
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [args],
-        env = PYTHON_ENV,
-        inputs = inputs,
-        outputs = [map, literals],
+    return plan_image(
+        ctx,
+        args,
+        inputs = depset(inputs),
+        sources = sources,
+        format = "gpt",
         mnemonic = "GptPlan",
         progress_message = "Laying out %{label}",
     )
-    return [
-        DefaultInfo(files = depset([map, literals])),
-        ImageInfo(map = map, sources = depset([literals], transitive = sources), format = "gpt"),
-    ]
 
 disk_image = rule(
     implementation = _disk_image_impl,

@@ -1,10 +1,10 @@
 """ext4: a root filesystem as an ext4 image, planned, not written."""
 
 load("//toolchains/private:checks.bzl", "check_not_negative", "check_size", "check_uuid", "refuse")
-load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":sources.bzl", "DEFAULT_EPOCH", "declare_map")
+load(":plan_image.bzl", "plan_image")
+load(":sources.bzl", "DEFAULT_EPOCH")
 
 _RULE = "ext4_image"
 
@@ -56,20 +56,15 @@ def _ext4_image_impl(ctx):
     args.add("--uuid", ctx.attr.uuid)
     args.add("--hash_seed", ctx.attr.hash_seed or ctx.attr.uuid)
     args.add("--epoch", ctx.attr.epoch)
-    map, literals = declare_map(ctx, args)
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [args],
-        env = PYTHON_ENV,
-        inputs = inputs,
-        outputs = [map, literals],
+    return plan_image(
+        ctx,
+        args,
+        inputs = depset(inputs),
+        sources = [sources],
+        format = "ext4",
         mnemonic = "Ext4Plan",
         progress_message = "Planning ext4 %{label}",
     )
-    return [
-        DefaultInfo(files = depset([map, literals])),
-        ImageInfo(map = map, sources = depset([literals], transitive = [sources]), format = "ext4"),
-    ]
 
 ext4_image = rule(
     implementation = _ext4_image_impl,

@@ -1,10 +1,9 @@
 """FAT: what firmware and boot loaders read."""
 
 load("//toolchains/private:checks.bzl", "check_size", "is_hex", "only_has", "quote", "refuse")
-load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":sources.bzl", "declare_map")
+load(":plan_image.bzl", "plan_image")
 
 _RULE = "fat_image"
 
@@ -54,20 +53,15 @@ def _fat_image_impl(ctx):
     args.add("--volume_id", ctx.attr.volume_id)
     if ctx.attr.fat_bits:
         args.add("--fat_bits", ctx.attr.fat_bits)
-    map, literals = declare_map(ctx, args)
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [args],
-        env = PYTHON_ENV,
-        inputs = inputs,
-        outputs = [map, literals],
+    return plan_image(
+        ctx,
+        args,
+        inputs = depset(inputs),
+        sources = [sources],
+        format = "fat",
         mnemonic = "FatPlan",
         progress_message = "Planning FAT %{label}",
     )
-    return [
-        DefaultInfo(files = depset([map, literals])),
-        ImageInfo(map = map, sources = depset([literals], transitive = [sources]), format = "fat"),
-    ]
 
 fat_image = rule(
     implementation = _fat_image_impl,

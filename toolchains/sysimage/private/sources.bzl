@@ -27,23 +27,6 @@ def add_sources(args, sources):
     """
     args.add_all(sources, map_each = _pair, before_each = "--source")
 
-def declare_map(ctx, args):
-    """Declares the two outputs of a planning action and names them on its command line.
-
-    Args:
-        ctx: the rule's context.
-        args: the Args to add to.
-
-    Returns:
-        A pair of Files: the map and its literals.
-    """
-    map = ctx.actions.declare_file(ctx.label.name + ".map.json")
-    literals = ctx.actions.declare_file(ctx.label.name + ".literals")
-    args.add("--map_out", map)
-    args.add("--literals_out", literals)
-    args.add("--literals_key", source_key(literals))
-    return map, literals
-
 # One time for everything the builders make themselves, seconds since 1970:
 # 2025-08-09 00:00 UTC, the day Debian 13 came out. A number, never a clock.
 DEFAULT_EPOCH = 1754697600

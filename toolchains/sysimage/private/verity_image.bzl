@@ -5,10 +5,10 @@ through the provider: nothing downstream parses tool output.
 """
 
 load("//toolchains/private:checks.bzl", "HEX", "check_uuid", "only_has", "quote", "refuse")
-load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:verity_info.bzl", "VerityInfo")
-load(":sources.bzl", "add_sources", "declare_map")
+load(":plan_image.bzl", "plan_image")
+load(":sources.bzl", "add_sources")
 
 _RULE = "verity_image"
 
@@ -35,21 +35,16 @@ def _verity_image_impl(ctx):
     args.add("--uuid", ctx.attr.uuid)
     args.add("--root_hash_out", root_hash)
     args.add("--parameters_out", parameters)
-    map, literals = declare_map(ctx, args)
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [args],
-        env = PYTHON_ENV,
+    return plan_image(
+        ctx,
+        args,
         inputs = depset([image.map], transitive = [image.sources]),
-        outputs = [map, literals, root_hash, parameters],
+        sources = [image.sources],
+        format = "verity",
         mnemonic = "VerityPlan",
         progress_message = "Hashing %{label}",
-    )
-    return [
-        DefaultInfo(files = depset([map, literals, root_hash])),
-        ImageInfo(map = map, sources = depset([literals], transitive = [image.sources]), format = "verity"),
-        VerityInfo(root_hash = root_hash, parameters = parameters),
-    ]
+        outputs = [root_hash, parameters],
+    ) + [VerityInfo(root_hash = root_hash, parameters = parameters)]
 
 verity_image = rule(
     implementation = _verity_image_impl,
