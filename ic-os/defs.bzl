@@ -89,8 +89,10 @@ def icos_build(name, os):
     initrd_image(
         name = "initrd",
         out = "initrd.img",
-        kernel = [details.modules],
-        kernel_packages = details.kernel,
+        kernel = [
+            details.base,
+            details.modules,
+        ],
         modules = os.initrd_modules,
     )
     boot_args(

@@ -6,7 +6,6 @@ def _variant(packages, build_args, kernel_arguments = []):
     return struct(
         base = "//ic-os/guestos:base_" + packages,
         build_args = build_args,
-        kernel = "//ic-os/guestos:kernel_" + packages,
         kernel_arguments = kernel_arguments,
         modules = "//ic-os/guestos:modules_" + packages,
     )
