@@ -1,6 +1,6 @@
 """Makes a container image archive of layers and their configuration, or looks into one.
 
-oci_image --layer base.tar --layer config.tar --config config.json --name guestos:dev --epoch 0 --out image.tar
+oci_image --layer base.tar --layer config.tar --config config.json --name system:dev --epoch 0 --out image.tar
 oci_image --inspect image.tar
 """
 
