@@ -17,6 +17,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,15 +71,8 @@ class ExtentMap:
 
     def __init__(self, size: int, extents: Iterable[Extent] = ()) -> None:
         self.size = size
-        self.extents = tuple(_joined(sorted(extents, key=lambda extent: extent.offset)))
+        self.extents = tuple(_checked(size, sorted(extents, key=attrgetter("offset"))))
         self._starts = [extent.offset for extent in self.extents]
-        position = 0
-        for extent in self.extents:
-            if extent.length <= 0 or extent.offset < position or extent.end > size:
-                raise ValueError(f"bad extent at {extent.offset}, {extent.length} bytes, after {position}, size {size}")
-            if isinstance(extent.source, bytes) and len(extent.source) != extent.length:
-                raise ValueError(f"literal of {len(extent.source)} bytes for {extent.length} at {extent.offset}")
-            position = extent.end
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ExtentMap) and (self.size, self.extents) == (other.size, other.extents)
@@ -138,25 +132,35 @@ class ExtentMap:
         return ExtentMap(size, self.extents)
 
 
-def _joined(extents: list[Extent]) -> Iterator[Extent]:
-    """Joins slices that continue each other; literals stay as they are."""
-    last: Extent | None = None
+def _checked(size: int, extents: list[Extent]) -> list[Extent]:
+    """Checks sorted extents, and joins slices that continue each other; literals stay as they are.
+
+    Every map of every step comes through here with all its rows, so this is written for speed.
+    """
+    checked: list[Extent] = []
+    position = 0
     for extent in extents:
-        if (
-            last is not None
-            and last.end == extent.offset
-            and isinstance(last.source, FileSlice)
-            and isinstance(extent.source, FileSlice)
-            and last.source.source == extent.source.source
-            and last.source.offset + last.length == extent.source.offset
-        ):
-            last = Extent(last.offset, last.length + extent.length, last.source)
-            continue
-        if last is not None:
-            yield last
-        last = extent
-    if last is not None:
-        yield last
+        offset, length, source = extent.offset, extent.length, extent.source
+        end = offset + length
+        if length <= 0 or offset < position or end > size:
+            raise ValueError(f"bad extent at {offset}, {length} bytes, after {position}, size {size}")
+        if isinstance(source, bytes):
+            if len(source) != length:
+                raise ValueError(f"literal of {len(source)} bytes for {length} at {offset}")
+        elif checked and offset == position:
+            last = checked[-1]
+            before = last.source
+            if (
+                not isinstance(before, bytes)
+                and before.offset + last.length == source.offset
+                and before.source == source.source
+            ):
+                checked[-1] = Extent(last.offset, last.length + length, before)
+                position = end
+                continue
+        checked.append(extent)
+        position = end
+    return checked
 
 
 class Sources:
