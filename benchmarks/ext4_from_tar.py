@@ -6,11 +6,10 @@ from uuid import UUID
 from absl import flags
 
 from sysimage import materialise, tar_reader
-from sysimage.errors import UserError
 from sysimage.ext4.options import Ext4Options
 from sysimage.ext4.plan import plan
 from sysimage.extents import Sources
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _TAR = flags.DEFINE_string("tar", None, "The tar, not compressed.", required=True)
 _RAW_OUT = flags.DEFINE_string("raw_out", None, "Where the raw sparse image goes.", required=True)
@@ -19,8 +18,7 @@ _UUID = flags.DEFINE_string("uuid", None, "UUID of the file system, and seed of 
 
 def main(argv: Sequence[str]) -> None:
     """Makes the image that the flags describe."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     uuid = UUID(_UUID.value)
     with Sources({"tar": _TAR.value}) as sources:
         image = plan(tar_reader.read(_TAR.value, "tar"), Ext4Options(uuid=uuid, hash_seed=uuid, epoch=0))

@@ -10,7 +10,7 @@ from absl import flags
 from sysimage import grub
 from sysimage.errors import UserError
 from sysimage.files import atomic_output
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _SLOT = flags.DEFINE_multi_string("slot", [], "SLOT=COMMAND LINE.")
 _VERITY = flags.DEFINE_string("verity", None, "Parameters of the root image, JSON.")
@@ -68,8 +68,7 @@ def command_lines(slots: Sequence[str], words: Sequence[str]) -> dict[str, str]:
 
 def main(argv: Sequence[str]) -> None:
     """Writes the file that the flags describe."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     words = verity_words(json.loads(Path(_VERITY.value).read_bytes())) if _VERITY.value else []
     with atomic_output(_OUT.value) as out:
         out.write(grub.boot_args(command_lines(_SLOT.value, words)))

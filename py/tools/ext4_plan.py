@@ -15,7 +15,7 @@ from sysimage.ext4.options import Ext4Options
 from sysimage.ext4.plan import plan
 from sysimage.ext4.selinux import FileContexts
 from sysimage.tree import NANOSECONDS, Tree, directory
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _TREE = flags.DEFINE_string("tree", None, "Tree file of what goes in; left out: nothing.")
 _SIZE = flags.DEFINE_integer("size", None, "Size in bytes; left out: what content and --reserve need.")
@@ -49,8 +49,7 @@ def parse_uuid(flag: str, text: str) -> UUID:
 
 def main(argv: Sequence[str]) -> None:
     """Plans the file system that the flags describe."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     options = Ext4Options(
         uuid=parse_uuid("uuid", _UUID.value),
         hash_seed=parse_uuid("hash_seed", _HASH_SEED.value),

@@ -8,7 +8,7 @@ from sysimage import extents, fat
 from sysimage import tree as trees
 from sysimage.errors import UserError
 from sysimage.tree import Tree
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _TREE = flags.DEFINE_string("tree", None, "Tree file of what goes in; left out: nothing.")
 _SIZE = flags.DEFINE_integer("size", None, "Size in bytes; left out: as small as the content allows.")
@@ -37,8 +37,7 @@ def parse_volume_id(text: str) -> int:
 
 def main(argv: Sequence[str]) -> None:
     """Plans the file system that the flags describe."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     options = fat.Options(
         size=_SIZE.value,
         type=fat.FatType(int(_FAT_BITS.value)) if _FAT_BITS.value != "0" else None,

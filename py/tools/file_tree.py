@@ -13,7 +13,7 @@ from sysimage import tree as trees
 from sysimage.errors import UserError
 from sysimage.extents import ExtentMap, Sources
 from sysimage.tree import NANOSECONDS, NodeType, Tree
-from tools.main import parse_sources, run
+from tools.main import parse_sources, refuse_arguments, run
 
 _BASE = flags.DEFINE_string("base", None, "Tree to start from; none: an empty one.")
 _REMOVE = flags.DEFINE_multi_string("remove", [], "Pattern of paths of the base to leave out.")
@@ -141,8 +141,7 @@ def compose(sources: Sources) -> Tree:
 
 def main(argv: Sequence[str]) -> None:
     """Writes the tree that the flags describe."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     tree = compose(parse_sources(_SOURCE.value))
     trees.save(tree, Path(_TREE_OUT.value))
 

@@ -7,7 +7,7 @@ from absl import flags
 from sysimage import extents, gpt
 from sysimage.errors import UserError
 from sysimage.gpt.writer import Content
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _LAYOUT = flags.DEFINE_string("layout", None, "Layout file (JSON).", required=True)
 _SIZE = flags.DEFINE_integer("size", None, "Size of the disk in bytes; left out: the layout's.")
@@ -36,8 +36,7 @@ def _contents() -> dict[str, Content]:
 
 def main(argv: Sequence[str]) -> None:
     """Plans the disk that the flags describe."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     layout = gpt.load(_LAYOUT.value)
     if _SIZE.value is not None:
         layout = layout.expanded(_SIZE.value)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from sysimage import grub
-from sysimage.errors import UserError
 from sysimage.files import atomic_output
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _TOOL = flags.DEFINE_string("tool", None, "Folder with unpacked GRUB.", required=True)
 _PARTITION = flags.DEFINE_integer("partition", None, "Number of the partition with grub.cfg.", required=True)
@@ -18,8 +17,7 @@ _OUT = flags.DEFINE_string("out", None, "Where the program goes.", required=True
 
 def main(argv: Sequence[str]) -> None:
     """Makes what the flags describe."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     with tempfile.TemporaryDirectory() as scratch:
         image = grub.make_image(_TOOL.value, scratch, _PARTITION.value, _MODULE.value)
     with atomic_output(_OUT.value) as out:

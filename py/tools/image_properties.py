@@ -14,7 +14,7 @@ from sysimage.errors import UserError
 from sysimage.files import write_text
 from sysimage.inspection import look, open_image
 from sysimage.properties import properties
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _IMAGE = flags.DEFINE_string("image", None, "The image: raw, or a tar with it.", required=True)
 _GOLDEN = flags.DEFINE_string("golden", None, "File to write, from the top of the workspace; left out: print.")
@@ -22,8 +22,7 @@ _GOLDEN = flags.DEFINE_string("golden", None, "File to write, from the top of th
 
 def main(argv: Sequence[str]) -> None:
     """Prints or writes the properties."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     with open_image(_IMAGE.value) as reader:
         text = "\n".join(properties(look(reader))) + "\n"
     if _GOLDEN.value is None:

@@ -8,9 +8,8 @@ from absl import flags
 
 from sysimage import cli_trees, initrd
 from sysimage.deb import Spool
-from sysimage.errors import UserError
 from sysimage.files import atomic_output
-from tools.main import parse_sources, run
+from tools.main import parse_sources, refuse_arguments, run
 
 _DEB = flags.DEFINE_multi_string("deb", [], "A package with programs: busybox and what else is wanted.")
 _PROGRAM = flags.DEFINE_multi_string("program", [], "Path in the packages of a program that goes to /sbin.")
@@ -27,8 +26,7 @@ _OUT = flags.DEFINE_string("out", None, "Where the initrd goes.", required=True)
 
 def main(argv: Sequence[str]) -> None:
     """Makes what the flags describe."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     sources = parse_sources(_SOURCE.value)
     with tempfile.TemporaryDirectory() as scratch, Spool(scratch) as spool:
         programs = cli_trees.load([], _DEB.value, spool, sources)

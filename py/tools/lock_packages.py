@@ -28,7 +28,7 @@ from sysimage.debian.resolve import Resolver
 from sysimage.debian.scripts import load_scripts
 from sysimage.errors import UserError
 from sysimage.files import write_text
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
 MINIMAL = "@minimal"
@@ -167,8 +167,7 @@ def refresh(path: Path, specs: Sequence[SetSpec], suites: Sequence[Suite]) -> No
 
 def main(argv: Sequence[str]) -> int | None:
     """Runs the program."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     specs = [parse_set(word) for word in _SET.value]
     path = source_path(_LOCK.value)
     if _CHECK.value:

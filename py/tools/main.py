@@ -34,6 +34,16 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     sys.exit(EXIT_USER_ERROR)
 
 
+def refuse_arguments(argv: Sequence[str]) -> None:
+    """For programs that take nothing but flags.
+
+    Raises:
+        UserError: a word is there besides them.
+    """
+    if argv[1:]:
+        raise UserError(f"unexpected argument {argv[1]!r}")
+
+
 def parse_sources(pairs: Sequence[str]) -> Sources:
     """`KEY=FILE` words, as the rules pass them, as sources.
 

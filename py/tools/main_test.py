@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sysimage.errors import UserError
-from tools.main import parse_sources
+from tools.main import parse_sources, refuse_arguments
 
 PROGRAM = """
 import sys
@@ -83,3 +83,10 @@ def test_bad_sources(pairs: list[str], message: str) -> None:
 
 def test_sources() -> None:
     assert dict(parse_sources(["a/b=c=d", "k=f", "k=f"]).paths) == {"a/b": Path("c=d"), "k": Path("f")}
+
+
+def test_arguments() -> None:
+    refuse_arguments(["program"])
+    with pytest.raises(UserError) as caught:
+        refuse_arguments(["program", "more", "words"])
+    assert str(caught.value) == "unexpected argument 'more'"

@@ -12,7 +12,7 @@ from absl import flags
 from sysimage import extents, materialise, sparse_tar
 from sysimage.errors import UserError
 from sysimage.extents import ExtentMap, Sources
-from tools.main import parse_sources, run
+from tools.main import parse_sources, refuse_arguments, run
 
 _MAP = flags.DEFINE_string("map", None, "Extent map to write with --raw_out or --stream_out.")
 _MEMBER = flags.DEFINE_multi_string(
@@ -59,8 +59,7 @@ def _members(sources: Sources) -> list[sparse_tar.Member]:
 
 def main(argv: Sequence[str]) -> None:
     """Writes the one output that the flags name."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     outputs = [flag.name for flag in (_RAW_OUT, _STREAM_OUT, _TAR_OUT) if flag.value]
     if len(outputs) != 1:
         raise UserError("give exactly one of --raw_out, --stream_out and --tar_out")

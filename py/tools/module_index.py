@@ -8,10 +8,9 @@ from absl import flags
 from sysimage import cli_trees, kernel_modules, layer
 from sysimage import tree as trees
 from sysimage.deb import Spool
-from sysimage.errors import UserError
 from sysimage.extents import Sources
 from sysimage.tree import NANOSECONDS, Tree
-from tools.main import parse_sources, run
+from tools.main import parse_sources, refuse_arguments, run
 
 _TREE = flags.DEFINE_multi_string("tree", [], "Tree with the modules.")
 _SOURCE = flags.DEFINE_multi_string("source", [], "KEY=FILE: the file behind a key.")
@@ -25,8 +24,7 @@ _TREE_OUT = flags.DEFINE_string("tree_out", None, "Where the tree of the index f
 
 def main(argv: Sequence[str]) -> None:
     """Makes what the flags describe."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     sources = parse_sources(_SOURCE.value)
     with tempfile.TemporaryDirectory() as scratch, Spool(scratch) as spool:
         kernel = cli_trees.load(_TREE.value, _DEB.value, spool, sources)

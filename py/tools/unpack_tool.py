@@ -8,8 +8,7 @@ from absl import flags
 
 from sysimage import locked_tool, packages_tree
 from sysimage.deb import Spool
-from sysimage.errors import UserError
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _DEB = flags.DEFINE_multi_string("deb", [], "A package.")
 _PROGRAM = flags.DEFINE_multi_string("program", [], "Path of a program in the packages, such as usr/bin/kmod.")
@@ -20,8 +19,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder to fill; it exists and is empty.
 
 def main(argv: Sequence[str]) -> None:
     """Makes what the flags describe."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     out = Path(_OUT.value)
     out.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, Spool(scratch) as spool:

@@ -9,7 +9,7 @@ from absl import flags
 from sysimage import extents, verity
 from sysimage.errors import UserError
 from sysimage.files import write_text
-from tools.main import parse_sources, run
+from tools.main import parse_sources, refuse_arguments, run
 
 _MAP = flags.DEFINE_string("map", None, "Extent map of the image to protect.", required=True)
 _SOURCE = flags.DEFINE_multi_string("source", [], "KEY=FILE: a file that the map takes bytes from. May be repeated.")
@@ -47,8 +47,7 @@ def parse_uuid(text: str) -> UUID:
 
 def main(argv: Sequence[str]) -> None:
     """Plans the image that the flags describe."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     salt, uuid = parse_salt(_SALT.value), parse_uuid(_UUID.value)
     with parse_sources(_SOURCE.value) as sources:
         image = verity.plan(extents.load(_MAP.value), sources, salt, uuid)

@@ -8,7 +8,7 @@ from absl import flags
 
 from sysimage.errors import UserError
 from sysimage.files import write_text
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _DEFAULT = flags.DEFINE_string("default", "", "The version when no status file is given.")
 _STATUS = flags.DEFINE_string("status", None, "Bazel's stable-status.txt.")
@@ -43,8 +43,7 @@ def version(default: str, status: str | None, key: str, suffix: str) -> str:
 
 def main(argv: Sequence[str]) -> None:
     """Writes the version."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     status = Path(_STATUS.value).read_text(encoding="utf-8") if _STATUS.value else None
     write_text(_OUT.value, version(_DEFAULT.value, status, _KEY.value, _SUFFIX.value) + "\n")
 

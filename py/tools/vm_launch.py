@@ -11,7 +11,7 @@ from sysimage.errors import UserError
 from sysimage.vm import disks
 from sysimage.vm.interactive import launch
 from sysimage.vm.qemu import Disk, Machine, kvm_usable
-from tools.main import run
+from tools.main import refuse_arguments, run
 
 _TOOL = flags.DEFINE_string("tool", None, "Folder with unpacked QEMU and firmware.", required=True)
 _IMAGE = flags.DEFINE_string("image", None, "disk-img.tar.zst, or a raw disk image.", required=True)
@@ -49,8 +49,7 @@ def provide_disk(scratch: Path) -> Disk:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the machine until it, or the user, ends it."""
-    if argv[1:]:
-        raise UserError(f"unexpected argument {argv[1]!r}")
+    refuse_arguments(argv)
     forward = [(_SSH_PORT.value, 22)] if _SSH_PORT.value else []
     with tempfile.TemporaryDirectory(prefix="launch-") as scratch:
         disk = provide_disk(Path(scratch))
