@@ -3,7 +3,7 @@
 load("//toolchains/private:checks.bzl", "check_not_negative", "check_size", "check_uuid", "refuse")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":plan_image.bzl", "plan_image")
+load(":plan_image.bzl", "add_tree", "plan_image")
 load(":sources.bzl", "DEFAULT_EPOCH")
 
 _RULE = "ext4_image"
@@ -37,13 +37,7 @@ def _check(attr):
 def _ext4_image_impl(ctx):
     _check(ctx.attr)
     args = ctx.actions.args()
-    inputs = []
-    sources = depset()
-    if ctx.attr.src:
-        rootfs = ctx.attr.src[RootfsInfo]
-        args.add("--tree", rootfs.tree)
-        inputs.append(rootfs.tree)
-        sources = rootfs.sources
+    inputs, sources = add_tree(args, ctx.attr.src)
     if ctx.attr.fs_size:
         args.add("--size", ctx.attr.fs_size)
     if ctx.file.file_contexts:
@@ -60,7 +54,7 @@ def _ext4_image_impl(ctx):
         ctx,
         args,
         inputs = depset(inputs),
-        sources = [sources],
+        sources = sources,
         format = "ext4",
         mnemonic = "Ext4Plan",
         progress_message = "Planning ext4 %{label}",

@@ -3,7 +3,7 @@
 load("//toolchains/private:checks.bzl", "check_size", "is_hex", "only_has", "quote", "refuse")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
-load(":plan_image.bzl", "plan_image")
+load(":plan_image.bzl", "add_tree", "plan_image")
 
 _RULE = "fat_image"
 
@@ -41,13 +41,7 @@ def _check(attr):
 def _fat_image_impl(ctx):
     _check(ctx.attr)
     args = ctx.actions.args()
-    inputs = []
-    sources = depset()
-    if ctx.attr.src:
-        rootfs = ctx.attr.src[RootfsInfo]
-        args.add("--tree", rootfs.tree)
-        inputs.append(rootfs.tree)
-        sources = rootfs.sources
+    inputs, sources = add_tree(args, ctx.attr.src)
     args.add("--size", ctx.attr.fs_size)
     args.add("--label", ctx.attr.fs_label)
     args.add("--volume_id", ctx.attr.volume_id)
@@ -57,7 +51,7 @@ def _fat_image_impl(ctx):
         ctx,
         args,
         inputs = depset(inputs),
-        sources = [sources],
+        sources = sources,
         format = "fat",
         mnemonic = "FatPlan",
         progress_message = "Planning FAT %{label}",

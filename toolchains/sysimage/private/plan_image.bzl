@@ -2,7 +2,24 @@
 
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
+load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(":sources.bzl", "source_key")
+
+def add_tree(args, src):
+    """Names the tree that a filesystem is to hold, if there is one.
+
+    Args:
+        args: the planner's arguments.
+        src: target with RootfsInfo, or None.
+
+    Returns:
+        Two lists: Files to read, and depsets of Files that the contents are slices of.
+    """
+    if not src:
+        return [], []
+    rootfs = src[RootfsInfo]
+    args.add("--tree", rootfs.tree)
+    return [rootfs.tree], [rootfs.sources]
 
 def plan_image(ctx, args, inputs, sources, format, mnemonic, progress_message, outputs = []):
     """Runs the rule's tool, which writes a map and its literals.
