@@ -5,8 +5,7 @@ watches every folder of the workspace and links each file that some linter reads
 only the lint tests depend on it.
 """
 
-# Made by tools, in whatever folder.
-_IGNORED = [".git", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"]
+load("//tests/lint:walk.bzl", "walk")
 
 _SHELLS = ["#!/bin/sh", "#!/bin/bash", "#!/bin/dash", "#!/usr/bin/env sh", "#!/usr/bin/env bash"]
 
@@ -19,24 +18,6 @@ def _language(name):
     if name.endswith(".sh"):
         return "shell"
     return "unknown" if "." not in name.lstrip(".") else ""
-
-def _walk(root):
-    """All files below root as (path relative to it, path)."""
-    files = []
-    folders = [("", root)]
-    for _ in range(1000000):
-        if not folders:
-            return files
-        relative, folder = folders.pop()
-        for entry in folder.readdir(watch = "yes"):
-            name = entry.basename
-            if name in _IGNORED or name.startswith("bazel-"):
-                continue
-            if entry.is_dir:
-                folders.append((relative + name + "/", entry))
-            else:
-                files.append((relative + name, entry))
-    fail("the workspace has too many folders")
 
 _BUILD = '''"""Links to the sources of the workspace, by language. files.json maps their names to the real ones."""
 
@@ -55,7 +36,7 @@ filegroup(
 def _sources_impl(repository_ctx):
     root = repository_ctx.path(repository_ctx.attr.root).dirname
     groups = {"bazel": {}, "python": {}, "shell": {}}
-    for relative, path in sorted(_walk(root), key = lambda file: file[0]):
+    for relative, path in sorted(walk(root), key = lambda file: file[0]):
         language = _language(path.basename)
         if language == "unknown":
             first = repository_ctx.read(path, watch = "yes").split("\n")[0]

@@ -31,6 +31,11 @@ filegroup(
     name = "programs",
     srcs = glob(["site-packages/bin/*"], allow_empty = True),
 )
+
+filegroup(
+    name = "file",
+    srcs = glob(["dist/*.whl"]),
+)
 '''
 
 # Compiled files next to the sources, valid whatever the sources' times: every program that imports them starts faster, and
@@ -46,26 +51,14 @@ _COMPILE = [
     "site-packages",
 ]
 
-def _wheel_impl(repository_ctx):
+def _pip(repository_ctx, python, command, arguments):
     requirement = repository_ctx.attr.requirement
-    repository_ctx.file("requirement.txt", requirement + "\n")
-    python = find_python(repository_ctx)
     result = repository_ctx.execute(
-        [
-            python,
-            "-I",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--no-compile",
+        [python, "-I", "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input"] + arguments + [
             "--no-deps",
             "--only-binary=:all:",
             "--require-hashes",
             "--requirement=requirement.txt",
-            "--target=site-packages",
         ],
         # pip takes its index, certificates and cache from the user's environment and configuration.
         timeout = 600,
@@ -76,6 +69,13 @@ def _wheel_impl(repository_ctx):
             result.stderr,
         ))
 
+def _wheel_impl(repository_ctx):
+    requirement = repository_ctx.attr.requirement
+    repository_ctx.file("requirement.txt", requirement + "\n")
+    python = find_python(repository_ctx)
+    _pip(repository_ctx, python, "download", ["--dest=dist"])
+    _pip(repository_ctx, python, "install", ["--no-index", "--find-links=dist", "--no-compile", "--target=site-packages"])
+
     # A file for another version of Python may not compile; it stays as it is.
     repository_ctx.execute([python] + _COMPILE, timeout = 600)
     repository_ctx.file("BUILD.bazel", _WHEEL_BUILD.format(
@@ -84,7 +84,7 @@ def _wheel_impl(repository_ctx):
     ))
 
 wheel = repository_rule(
-    doc = "One wheel as a library, `//:wheel`; its programs are `//:programs`.",
+    doc = "One wheel as a library, `//:wheel`; its programs are `//:programs`, the wheel itself is `//:file`.",
     implementation = _wheel_impl,
     attrs = {
         "deps": attr.string_list(doc = "Libraries that it needs."),
@@ -95,12 +95,12 @@ wheel = repository_rule(
 def _wheel_hub_impl(repository_ctx):
     lines = ['"""The locked wheels, by name."""', "", 'package(default_visibility = ["//visibility:public"])']
     for name in repository_ctx.attr.wheels:
-        for target, actual in [(name, "wheel"), (name + ".programs", "programs")]:
+        for target, actual in [(name, "wheel"), (name + ".programs", "programs"), (name + ".file", "file")]:
             lines += ["", "alias(", '    name = "{}",'.format(target), '    actual = "@wheel_{}//:{}",'.format(name, actual), ")"]
     repository_ctx.file("BUILD.bazel", "\n".join(lines) + "\n")
 
 wheel_hub = repository_rule(
-    doc = "Names for wheels: `//:NAME` is the library, `//:NAME.programs` what it installs to be run.",
+    doc = "Names for wheels: `//:NAME` is the library, `//:NAME.programs` what it installs to be run, `//:NAME.file` the wheel.",
     implementation = _wheel_hub_impl,
     attrs = {
         "wheels": attr.string_list(doc = "Names of the wheels.", mandatory = True),
