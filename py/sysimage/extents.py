@@ -335,15 +335,22 @@ def load(path: Path | str) -> ExtentMap:
         UserError: not a map, or one that contradicts itself.
     """
     try:
-        data = json.loads(Path(path).read_bytes())
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    return parse(data, str(path))
+
+
+def parse(text: bytes, name: str) -> ExtentMap:
+    """A map out of what `save` wrote; `name` says in errors which it is. Errors: as `load`."""
+    try:
+        data = json.loads(text)
         if data["format"] != FORMAT:
-            raise UserError(f"{path}: format is {data['format']!r}, expected {FORMAT!r}")
+            raise UserError(f"{name}: format is {data['format']!r}, expected {FORMAT!r}")
         keys = data["sources"]
         return ExtentMap(
             data["size"],
             [Extent(offset, length, FileSlice(keys[key], start)) for offset, length, key, start in data["extents"]],
         )
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{path}: not an extent map: {error}") from error
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise UserError(f"{name}: not an extent map: {error}") from error

@@ -7,7 +7,7 @@ pax, "Interchange Format"; GNU tar's manual, appendix "Tar Internals".
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sysimage.errors import UserError
@@ -35,7 +35,8 @@ _XATTR = "SCHILY.xattr."
 class Member:
     """One entry of an archive: an inode, or (node is None) a hard link to the entry `link`.
 
-    path and link are tree paths; user and group are the names beside the numeric ids.
+    path and link are tree paths; user and group are the names beside the numeric ids. at and end are
+    where its headers begin (those that extend the proper one come first) and where they end, in bytes.
     """
 
     path: str
@@ -43,6 +44,8 @@ class Member:
     link: str = ""
     user: str = ""
     group: str = ""
+    at: int = 0
+    end: int = 0
 
 
 def read(path: Path | str, key: str) -> Tree:
@@ -116,6 +119,7 @@ class _Reader:
         self.data = data
         self.key = key
         self.position = 0
+        self.header_end = 0
 
     def take(self, length: int) -> memoryview:
         start = self.position
@@ -127,6 +131,7 @@ class _Reader:
     def members(self) -> Iterator[Member]:
         defaults: list[tuple[str, bytes]] = []
         records: list[tuple[str, bytes]] = []
+        first = 0
         while True:
             at = self.position
             if at + BLOCK > len(self.data):
@@ -148,10 +153,12 @@ class _Reader:
                 case b"V":
                     self.take(size)
                 case _:
-                    yield self.member(header, at, [*defaults, *records])
-                    records = []
+                    member = self.member(header, at, [*defaults, *records])
+                    yield replace(member, at=first, end=self.header_end)
+                    records, first = [], self.position
 
     def member(self, header: bytes, at: int, records: list[tuple[str, bytes]]) -> Member:
+        self.header_end = self.position
         extra = dict(records)
         name = extra.get("GNU.sparse.name") or extra.get("path") or _name(header)
         path = _path(name, at)
@@ -193,6 +200,7 @@ class _Reader:
     def content(self, kind: bytes, header: bytes, size: int, records: list[tuple[str, bytes]], at: int) -> ExtentMap:
         if kind == b"S":
             real, pairs = self.old_sparse(header, at)
+            self.header_end = self.position
             start, stored = self.position, size
         else:
             sparse = _sparse_records(records, at)

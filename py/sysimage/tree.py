@@ -419,10 +419,18 @@ def load(path: Path | str) -> Tree:
         UserError: not a tree file, or one that contradicts itself.
     """
     try:
-        lines = Path(path).read_bytes().splitlines()
-        header, *rows = json.loads(b"[" + b",".join(lines) + b"]") or [{}]
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    return parse(data, str(path))
+
+
+def parse(text: bytes, name: str) -> Tree:
+    """A tree out of what `save` wrote; `name` says in errors which it is. Errors: as `load`."""
+    try:
+        header, *rows = json.loads(b"[" + b",".join(text.splitlines()) + b"]") or [{}]
         if header.get("format") != FORMAT:
-            raise UserError(f"{path}: format is {header.get('format')!r}, expected {FORMAT!r}")
+            raise UserError(f"{name}: format is {header.get('format')!r}, expected {FORMAT!r}")
         tree = Tree()
         for row in rows:
             first = row["paths"][0]
@@ -436,10 +444,8 @@ def load(path: Path | str) -> Tree:
             for other in row["paths"][1:]:
                 tree.link(other, row["paths"][0])
         return tree
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise UserError(f"{path}: not a tree: {error}") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise UserError(f"{name}: not a tree: {error}") from error
 
 
 def _from_row(row: dict[str, Any], keys: list[str]) -> Node:

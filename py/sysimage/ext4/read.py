@@ -31,11 +31,32 @@ def read(reader: ImageReader) -> Tree:
         UserError: not ext4, features that cannot be read here, or damage.
     """
     volume = Volume(reader)
+    tree: Tree | None = None
+    for path, inode, first in walk(volume):
+        if tree is None:
+            tree = Tree(node_of(volume, inode))
+        elif path != first:
+            # A directory with two names would be a loop, or part of one; the tree refuses the link.
+            tree.link(path, first)
+        else:
+            tree.add(path, node_of(volume, inode))
+    assert tree is not None
+    return tree
+
+
+def walk(volume: Volume) -> Iterator[tuple[str, RawInode, str]]:
+    """All (path, inode, first path of that inode), directories before what is in them.
+
+    The root's path is empty. What stands behind a link to a directory is not gone into twice.
+
+    Raises:
+        UserError: damage.
+    """
     root = volume.inode(ROOT_INODE, "the root")
     if stat.S_IFMT(root.fields.i_mode) != stat.S_IFDIR:
         raise damaged("the root is not a directory")
-    tree = Tree(_node(volume, root))
     paths: dict[int, str] = {ROOT_INODE: ""}
+    yield "", root, ""
     pending = [("", root)]
     while pending:
         path, folder = pending.pop()
@@ -45,17 +66,11 @@ def read(reader: ImageReader) -> Tree:
             place = f"{path}/{decode(name)}" if path else decode(name)
             if b"/" in name or b"\0" in name:
                 raise damaged(f"/{path} has an entry with the name {name!r}")
-            if number in paths:
-                # A directory with two names would be a loop, or part of one; the tree refuses the link.
-                tree.link(place, paths[number])
-                continue
             inode = volume.inode(number, f"/{place}")
-            paths[number] = place
-            node = _node(volume, inode)
-            tree.add(place, node)
-            if node.type is NodeType.DIRECTORY:
+            first = paths.setdefault(number, place)
+            yield place, inode, first
+            if first == place and stat.S_IFMT(inode.fields.i_mode) == stat.S_IFDIR:
                 pending.append((place, inode))
-    return tree
 
 
 def names(volume: Volume, folder: RawInode) -> Iterator[tuple[bytes, int]]:
@@ -93,7 +108,8 @@ def entries(block: bytes, number: int) -> Iterator[tuple[bytes, int]]:
         position += length
 
 
-def _node(volume: Volume, inode: RawInode) -> Node:
+def node_of(volume: Volume, inode: RawInode) -> Node:
+    """An inode as a node of a tree. Errors: damage, or features that cannot be read here."""
     fields = inode.fields
     kind = _TYPES.get(stat.S_IFMT(fields.i_mode))
     if kind is None or is_special(inode):

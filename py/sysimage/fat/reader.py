@@ -111,14 +111,15 @@ def read_boot_sector(image: ImageReader) -> BootSector:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """A directory entry with its long name, if it has one."""
+class Entry:
+    """A directory entry with its long name, if it has one. raw: the 32 bytes of the short one."""
 
     name: str
     attributes: int
     cluster: int
     size: int
     mtime: int
+    raw: bytes = b""
 
 
 class FatReader:
@@ -206,22 +207,35 @@ class FatReader:
         Raises:
             UserError: the file system contradicts itself.
         """
-        self._forget()
         tree = Tree(directory(0o755))
+        for path, entry in self.walk():
+            if entry.attributes & fat.ATTRIBUTE_VOLUME:
+                continue
+            if entry.attributes & fat.ATTRIBUTE_DIRECTORY:
+                tree.add(path, directory(0o755, mtime=entry.mtime))
+            else:
+                tree.add(path, self._file(f"/{path}", entry))
+        return tree
+
+    def walk(self) -> Iterator[tuple[str, Entry]]:
+        """All directory entries with their paths, in the order of the disk, directories before what is in them.
+
+        The volume's label is one of them; `.` and `..` are not.
+
+        Raises:
+            UserError: the file system contradicts itself.
+        """
+        self._forget()
         pending = [("", self._root())]
         while pending:
             path, content = pending.pop()
             for entry in self._entries(content):
-                if entry.attributes & fat.ATTRIBUTE_VOLUME or entry.name in (".", ".."):
-                    continue
                 child = join(path, entry.name)
-                what = f"/{child}"
-                if entry.attributes & fat.ATTRIBUTE_DIRECTORY:
-                    tree.add(child, directory(0o755, mtime=entry.mtime))
-                    pending.append((child, self._directory(what, entry.cluster)))
-                else:
-                    tree.add(child, self._file(what, entry))
-        return tree
+                if entry.name in (".", ".."):
+                    continue
+                yield child, entry
+                if entry.attributes & fat.ATTRIBUTE_DIRECTORY and not entry.attributes & fat.ATTRIBUTE_VOLUME:
+                    pending.append((child, self._directory(f"/{child}", entry.cluster)))
 
     def label(self) -> str:
         """The volume label: the root directory's entry, or the boot sector's."""
@@ -244,7 +258,7 @@ class FatReader:
             used += sum(1 for cluster in range(start, seen) if self.entry(cluster))
         return self.boot.clusters - used
 
-    def _file(self, what: str, entry: _Entry) -> Node:
+    def _file(self, what: str, entry: Entry) -> Node:
         mode = 0o555 if entry.attributes & fat.ATTRIBUTE_READ_ONLY else 0o755
         return file(self.content(what, entry.cluster, entry.size), mode, mtime=entry.mtime)
 
@@ -258,7 +272,7 @@ class FatReader:
         limit = fat.MAX_DIRECTORY_ENTRIES * fat.ENTRY.size
         return ImageReader(content, self.image.sources).read(0, limit)
 
-    def _entries(self, data: bytes) -> Iterator[_Entry]:
+    def _entries(self, data: bytes) -> Iterator[Entry]:
         parts: list[tuple[int, int, bytes]] = []
         for place in range(0, len(data) - fat.ENTRY.size + 1, fat.ENTRY.size):
             entry = data[place : place + fat.ENTRY.size]
@@ -276,7 +290,7 @@ class FatReader:
             yield self._short_entry(entry, parts)
             parts = []
 
-    def _short_entry(self, entry: bytes, parts: list[tuple[int, int, bytes]]) -> _Entry:
+    def _short_entry(self, entry: bytes, parts: list[tuple[int, int, bytes]]) -> Entry:
         name, attributes, case, _, _, _, _, high, time, date, low, size = fat.ENTRY.unpack(entry)
         cluster = low | high << 16 if self.boot.type is FatType.FAT32 else low
         text = _long_name(name, parts)
@@ -284,7 +298,7 @@ class FatReader:
             text = name.decode("cp437").rstrip()
         elif not text:
             text = _short_name(name, case)
-        return _Entry(text, attributes, cluster, size, _mtime(date, time))
+        return Entry(text, attributes, cluster, size, _mtime(date, time), entry)
 
 
 def _long_name(short: bytes, parts: list[tuple[int, int, bytes]]) -> str:
