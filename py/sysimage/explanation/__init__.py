@@ -1,5 +1,5 @@
 """Where two files differ, in words: images, archives, file systems, plans of the build, texts, any bytes."""
 
-from sysimage.explanation.explain import differing_volumes, explain
+from sysimage.explanation.explain import explain, picture
 
-__all__ = ["differing_volumes", "explain"]
+__all__ = ["explain", "picture"]

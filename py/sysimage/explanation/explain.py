@@ -5,9 +5,13 @@ from pathlib import Path
 from sysimage.explanation.content import equal
 from sysimage.explanation.contents import compare
 from sysimage.explanation.findings import Findings, Pair, Place, part
+from sysimage.explanation.partitions import matched
 from sysimage.errors import UserError
 from sysimage.extents import ImageReader, open_raw
 from sysimage.gpt import read
+from sysimage.gpt.reader import Entry
+from sysimage.inspection import Volume, open_image
+from sysimage.inspection.report import strip
 
 LIMIT = 20  # sentences
 
@@ -37,19 +41,29 @@ def explain(ours: Path, theirs: Path, *, names: tuple[str, str] = ("ours", "thei
     return findings.sentences()
 
 
-def differing_volumes(ours: ImageReader, theirs: ImageReader) -> set[int] | None:
-    """Numbers of the partitions that differ or that only one side has; None where a side has no partitions."""
+def picture(ours: Path, theirs: Path) -> str:
+    """Our disk to scale, its partitions that differ marked; empty if not both files are disks that can be read.
+
+    A partition that only one side has counts as one that differs, and so is drawn on our side only if we have it.
+    """
     try:
-        tables = [{entry.number: entry for entry in read(reader).partitions} for reader in (ours, theirs)]
+        with open_image(ours) as mine, open_image(theirs) as other:
+            return _draw(mine, other)
     except UserError:
-        return None
-    numbers = set()
-    for number in tables[0].keys() | tables[1].keys():
-        mine, other = (table.get(number) for table in tables)
-        if mine is None or other is None:
-            numbers.add(number)
-            continue
-        pair = Pair(part(ours, mine.offset, mine.length), part(theirs, other.offset, other.length))
-        if not equal(pair):
-            numbers.add(number)
-    return numbers
+        return ""
+
+
+def _draw(ours: ImageReader, theirs: ImageReader) -> str:
+    tables = read(ours), read(theirs)
+    marked = set()
+    for mine, other in matched(*tables):
+        if mine is not None and (other is None or not equal(_volumes(ours, theirs, mine, other))):
+            marked.add(mine.name)
+    ordered = sorted(tables[0].partitions, key=lambda entry: entry.first)
+    volumes = [Volume(entry.name, entry.offset, entry.length, 0, "") for entry in ordered]
+    legend = "#: differs" if marked else "no partition differs"
+    return f"{strip(volumes, marked)}{legend}\n"
+
+
+def _volumes(ours: ImageReader, theirs: ImageReader, mine: Entry, other: Entry) -> Pair:
+    return Pair(part(ours, mine.offset, mine.length), part(theirs, other.offset, other.length))

@@ -1,6 +1,6 @@
 """An image in words: a strip of the disk to scale, a table of its volumes, and what was asked for besides."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sysimage.debian.control import parse_paragraphs
@@ -22,8 +22,8 @@ def size_text(size: int) -> str:
     return f"{size} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
 
 
-def strip(volumes: Sequence[Volume]) -> str:
-    """The volumes side by side, as wide as they are large, but never narrower than their names."""
+def strip(volumes: Sequence[Volume], marked: Collection[str] = ()) -> str:
+    """The volumes side by side, as wide as they are large, but never narrower than their names; some marked with #."""
     if not volumes:
         return ""
     widths = [len(volume.name) + 2 for volume in volumes]
@@ -32,7 +32,9 @@ def strip(volumes: Sequence[Volume]) -> str:
     widths = [width + spare * volume.length // total for width, volume in zip(widths, volumes, strict=True)]
     edge = "+" + "+".join("-" * width for width in widths) + "+"
     names = "|" + "|".join(volume.name.center(width) for width, volume in zip(widths, volumes, strict=True)) + "|"
-    return f"{edge}\n{names}\n{edge}\n"
+    row = [("#" if volume.name in marked else " ") * width for width, volume in zip(widths, volumes, strict=True)]
+    marks = f"|{'|'.join(row)}|\n" if marked else ""
+    return f"{edge}\n{names}\n{marks}{edge}\n"
 
 
 def _bar(used: int, capacity: int) -> str:
