@@ -1,6 +1,6 @@
 """Python rules for build files.
 
-`py_binary` and `py_library` are those of rules_python, the same with Debian's old one and the newest; `pytest_test` runs
+`py_binary`, `py_library` and `py_test` are those of rules_python, the same with Debian's old one and the newest; `pytest_test` runs
 pytest. Load them from here and nowhere else, so that what differs between versions is settled in one place.
 """
 
@@ -30,6 +30,19 @@ def py_binary(name, **kwargs):
         **kwargs: as for rules_python's py_binary.
     """
     _py_binary(
+        name = name,
+        legacy_create_init = 0,
+        **kwargs
+    )
+
+def py_test(name, **kwargs):
+    """A test that is a Python program: it passes when the program's exit status is 0.
+
+    Args:
+        name: name of the target.
+        **kwargs: as for rules_python's py_test.
+    """
+    _py_test(
         name = name,
         legacy_create_init = 0,
         **kwargs
