@@ -4,6 +4,7 @@ What the systems have in common stands here, what tells them apart is data: a de
 (`//ic-os/<os>:defs.bzl`) and one per variant in it. There is no mechanism here; the rules do the work.
 """
 
+load("//toolchains/reproducibility:defs.bzl", "reproducibility_test")
 load(
     "//toolchains/sysimage:boot.bzl",
     "boot_args",
@@ -38,6 +39,7 @@ def icos_build(name, os):
     | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
     | `:image_test` | properties of the image against `properties.txt`, and foreign judges; `:image_test_update` writes that file |
     | `:launch` | `bazel run`: boots the disk image in QEMU, console in the terminal |
+    | `:reproducibility_test` | the disk image built twice from nothing, in environments that have nothing in common |
 
     Args:
         name: the variant, one of `os.variants`.
@@ -197,4 +199,8 @@ def icos_build(name, os):
         dpkg_verify = os.dpkg_verify,
         golden = "properties.txt",
         image = "disk-img.tar.zst",
+    )
+    reproducibility_test(
+        name = "reproducibility_test",
+        target = ":disk-img",
     )
