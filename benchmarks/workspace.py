@@ -3,23 +3,15 @@
 A benchmark empties caches and changes a file. In a copy neither is anybody's loss.
 """
 
-import os
 import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.measure import execute, output_of
+from sysimage.rebuild import bazel
 
-# Nothing that was built before, here or elsewhere, counts.
-_BUILD_OPTIONS = (
-    "--disk_cache=",
-    "--remote_cache=",
-    "--noshow_progress",
-    "--experimental_convenience_symlinks=ignore",
-)
-# The container's root stays root for the peers, which change owners. Bazel's sandbox wants an ordinary user.
-_ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+_BUILD_OPTIONS = (*bazel.NO_CACHES, "--noshow_progress", "--experimental_convenience_symlinks=ignore")
 
 
 def sandboxed(text: str) -> int:
@@ -39,8 +31,7 @@ class Workspace:
 
     @property
     def _bazel(self) -> list[str]:
-        prefix = _ORDINARY if os.geteuid() == 0 else ()
-        return [*prefix, "bazel", f"--output_base={self.output_base}"]
+        return bazel.command(self.output_base)
 
     @property
     def profile(self) -> Path:

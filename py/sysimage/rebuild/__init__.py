@@ -1,0 +1,1 @@
+"""Building a revision again, from nothing, to see whether it gives the bytes that somebody published."""
