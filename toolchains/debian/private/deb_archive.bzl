@@ -1,6 +1,6 @@
 """One .deb, fetched by hash."""
 
-load(":mirrors.bzl", "gone_message", "no_mirror_message", "parse_deb822", "parse_one_line", "select_mirrors", "url_of", "variable_of")
+load(":mirrors.bzl", "bad_mirror_message", "gone_message", "no_mirror_message", "parse_deb822", "parse_one_line", "select_mirrors", "url_of", "variable_of")
 
 _APT_FOLDER = "/etc/apt"
 
@@ -38,11 +38,15 @@ def _deb_archive_impl(rctx):
     mirrors = select_mirrors(archive, configured, sources, rctx.attr.snapshot)
     if not mirrors:
         fail(no_mirror_message(archive))
+    bad = bad_mirror_message(archive, mirrors)
+    if bad:
+        fail(bad)
+    urls = [url_of(mirror, rctx.attr.path) for mirror in mirrors]
     filename = rctx.attr.path.rpartition("/")[2]
 
     # No canonical id: the same bytes are the same package, wherever they came from before.
     result = rctx.download(
-        url = [url_of(mirror, rctx.attr.path) for mirror in mirrors],
+        url = urls,
         output = filename,
         sha256 = rctx.attr.sha256,
         allow_fail = True,
@@ -53,7 +57,7 @@ def _deb_archive_impl(rctx):
             rctx.attr.version,
             rctx.attr.architecture,
             archive,
-            rctx.attr.path,
+            urls,
             rctx.attr.sha256,
             rctx.attr.snapshot,
         ))

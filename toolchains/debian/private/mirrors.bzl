@@ -6,6 +6,8 @@ repository rule reads the files, these say what is in them.
 
 SNAPSHOT_PLACEHOLDER = "{snapshot}"
 
+_SCHEMES = ["http", "https", "file"]
+
 def variable_of(archive):
     """The environment variable that names an archive's mirrors.
 
@@ -87,6 +89,10 @@ def parse_deb822(text):
             fields[name] = value.strip()
     return found
 
+def _has_scheme(uri):
+    scheme, colon, _ = uri.partition(":")
+    return bool(colon) and scheme in _SCHEMES
+
 def select_mirrors(archive, configured, sources, snapshot):
     """Base addresses of an archive, best first.
 
@@ -105,7 +111,7 @@ def select_mirrors(archive, configured, sources, snapshot):
         mirrors = [
             uri
             for uri, components in sources
-            if "main" in components and archive_of(uri) == archive and uri.partition(":")[0] in ["http", "https", "file"]
+            if "main" in components and archive_of(uri) == archive and _has_scheme(uri)
         ]
     return {mirror.replace(SNAPSHOT_PLACEHOLDER, snapshot).rstrip("/"): True for mirror in mirrors}.keys()
 
@@ -120,6 +126,25 @@ def url_of(mirror, path):
         The address. Pool paths have no character that needs quoting but `%`.
     """
     return "{}/{}".format(mirror, path.replace("%", "%25"))
+
+def bad_mirror_message(archive, mirrors):
+    """What to say when the environment names a mirror by something that is no address.
+
+    Args:
+        archive: its name.
+        mirrors: the addresses.
+
+    Returns:
+        The message; "" when all are addresses.
+    """
+    for mirror in mirrors:
+        if not _has_scheme(mirror):
+            return "{} names the mirror \"{}\", which begins with none of {} (hint: give the base address of a mirror, http://HOST/debian)".format(
+                variable_of(archive),
+                mirror,
+                ", ".join([scheme + ":" for scheme in _SCHEMES]),
+            )
+    return ""
 
 def no_mirror_message(archive):
     """What to say when no mirror is known.
@@ -136,15 +161,18 @@ def no_mirror_message(archive):
         "(hint: set {} to the address of a mirror)".format(variable)
     )
 
-def gone_message(package, version, architecture, archive, path, sha256, snapshot):
+def gone_message(package, version, architecture, archive, urls, sha256, snapshot):
     """What to say when no mirror delivered a file.
+
+    Bazel keeps to itself why an attempt failed: its warnings have it when a mirror was to blame; they are missing when
+    the repository cache was.
 
     Args:
         package: its name.
         version: its version.
         architecture: its architecture.
         archive: the archive that the lock names.
-        path: where it should be.
+        urls: the addresses that were tried.
         sha256: what it should be.
         snapshot: the lock's date.
 
@@ -152,18 +180,19 @@ def gone_message(package, version, architecture, archive, path, sha256, snapshot
         The message.
     """
     return (
-        "{} {} ({}): no mirror of \"{}\" has {} with sha256 {}; the warnings above say what each answered ".format(
+        "{} {} ({}): not delivered with sha256 {} by {}; the warnings above say what each answered ".format(
             package,
             version,
             architecture,
-            archive,
-            path,
             sha256,
+            " or ".join(urls),
         ) +
         "(hint: if the version is gone, set {} to an archive snapshot of {}, with {} in the address where the date goes; ".format(
             variable_of(archive),
             snapshot,
             SNAPSHOT_PLACEHOLDER,
         ) +
-        "or refresh the lock. If a checksum differs, that mirror is damaged: use another)"
+        "or refresh the lock. If a checksum differs, that mirror is damaged: use another. If no space is left, make room. " +
+        "Without warnings, content_addressable/sha256/{} in `bazel info repository_cache` cannot be read or written: ".format(sha256) +
+        "mend its mode or remove it)"
     )

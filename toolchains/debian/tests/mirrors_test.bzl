@@ -4,6 +4,7 @@ load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
 load(
     "//toolchains/debian/private:mirrors.bzl",
     "archive_of",
+    "bad_mirror_message",
     "gone_message",
     "no_mirror_message",
     "parse_deb822",
@@ -113,13 +114,29 @@ def _messages_test_impl(ctx):
         "source of it (hint: set DEBIAN_SECURITY_MIRROR to the address of a mirror)",
         no_mirror_message("debian-security"),
     )
+    asserts.equals(env, "", bad_mirror_message("debian", ["http://a.example/debian", "https://a.example", "file:/srv/debian"]))
     asserts.equals(
         env,
-        "hello 1.0-1 (amd64): no mirror of \"debian\" has pool/hello.deb with sha256 0123; the warnings above say what " +
-        "each answered (hint: if the version is gone, set DEBIAN_MIRROR to an archive snapshot of 20260802T100000Z, with " +
-        "{snapshot} in the address where the date goes; or refresh the lock. If a checksum differs, that mirror is " +
-        "damaged: use another)",
-        gone_message("hello", "1.0-1", "amd64", "debian", "pool/hello.deb", "0123", "20260802T100000Z"),
+        "DEBIAN_MIRROR names the mirror \"mirror.example/debian\", which begins with none of http:, https:, file: " +
+        "(hint: give the base address of a mirror, http://HOST/debian)",
+        bad_mirror_message("debian", ["http://a.example/debian", "mirror.example/debian"]),
+    )
+    asserts.equals(
+        env,
+        "hello 1.0-1 (amd64): not delivered with sha256 0123 by http://a.example/hello.deb or file:/srv/hello.deb; the " +
+        "warnings above say what each answered (hint: if the version is gone, set DEBIAN_MIRROR to an archive snapshot of " +
+        "20260802T100000Z, with {snapshot} in the address where the date goes; or refresh the lock. If a checksum differs, " +
+        "that mirror is damaged: use another. If no space is left, make room. Without warnings, " +
+        "content_addressable/sha256/0123 in `bazel info repository_cache` cannot be read or written: mend its mode or remove it)",
+        gone_message(
+            "hello",
+            "1.0-1",
+            "amd64",
+            "debian",
+            ["http://a.example/hello.deb", "file:/srv/hello.deb"],
+            "0123",
+            "20260802T100000Z",
+        ),
     )
     return unittest.end(env)
 
