@@ -112,12 +112,12 @@ class Workspace:
             raise BuildError(f"status {done.returncode} instead of {status}: {shlex.join(command)}\n{said}")
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
         """Starts a Bazel command: for tests that do something to it. Its output is one stream of text, `stdout`."""
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.root,
-            env=self.environment,
+            env={**self.environment, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
