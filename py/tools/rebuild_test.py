@@ -17,7 +17,7 @@ HASH = hashlib.sha256(b"content\n").hexdigest()
 OTHER = "ab" * 32
 
 # Does what Bazel does, as far as it is asked; what a build makes is in the file `content`.
-BAZEL = """#!{python}
+BAZEL = """#!{python} -S
 import hashlib, json, os, sys
 from pathlib import Path
 
@@ -161,7 +161,7 @@ def test_different_from_an_image(repository: Path) -> None:
         f"published  sha256 {hashlib.sha256(b'contenT' + bytes([10])).hexdigest()}",
         f"rebuilt    sha256 {HASH}",
         "",
-        "Where they differ:",
+        "Where they differ, the published against the rebuilt:",
         '  content differs first at byte 6 of 8 (line 1): "T" against "t"',
     ]
 
@@ -190,7 +190,7 @@ def test_unstable(repository: Path) -> None:
         "The first action that differs: Image of //image:disk.tar made other outputs from the same inputs: "
         "bazel-out/bin/disk.tar (sha256 "
     )
-    assert lines[2] == "Where its outputs differ:"
+    assert lines[2] == "Where its outputs differ, the first build against the second:"
     assert lines[3] == '  content differs first at byte 8 of 13 against 51 (line 2): "first" against "secon"'
     assert lines[4:] == ["What to do: tell the maintainers, with this text; nothing can be said of what was published."]
 

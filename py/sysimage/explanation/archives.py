@@ -211,9 +211,10 @@ def _oci_parts(archive: _Archive) -> tuple[Any, list[str]] | None:
         return path
 
     try:
-        manifest = parsed(blob(parsed(_OCI_INDEX)["manifests"][0]))
+        entry = parsed(_OCI_INDEX)["manifests"][0]
+        manifest = parsed(blob(entry))
         config = parsed(blob(manifest["config"]))
         config.pop("rootfs", None)  # digests of the layers
-        return config, [blob(layer) for layer in manifest["layers"]]
+        return {**config, "annotations": entry.get("annotations", {})}, [blob(layer) for layer in manifest["layers"]]
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, AssertionError):
         return None

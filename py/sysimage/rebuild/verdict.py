@@ -54,9 +54,7 @@ def check(request: Request, published: Published, scratch: Path, keep: bool = Fa
         head = (_DIFFERENT, *where, *hashes, "")
         if published.image is not None:
             return Verdict(False, (*head, *_against(published.image, image), *_NEXT_WITH_IMAGE))
-        say(
-            "the hash differs; building again, to see whether the build is stable, for there is no image to compare with"
-        )
+        say("the hash differs; building again, to see whether the build is stable")
         second = Build(request, folder / _SECOND)
         stack.callback(second.close)
         second.prepare()
@@ -85,7 +83,7 @@ def _against(published: Path, image: Path) -> Iterator[str]:
     drawing = picture(published, image)
     if drawing:
         yield drawing
-    yield "Where they differ:"
+    yield "Where they differ, the published against the rebuilt:"
     for sentence in explain(published, image, names=("the published file", "the rebuilt file")):
         yield f"  {sentence}"
     yield ""
@@ -106,6 +104,9 @@ _STABLE = (
 )
 
 
+_NO_ACTION = "No action of the logs differs. Where the files differ, the first build against the second:"
+
+
 def _unstable(first: Build, second: Build, image: Path, again: Path) -> Iterator[str]:
     """Two builds of ours that differ: the action, and what differs in its output."""
     yield "A second build, in another folder, gave other bytes than the first: the build is not stable here."
@@ -119,7 +120,7 @@ def _unstable(first: Build, second: Build, image: Path, again: Path) -> Iterator
             yield f"{len(found) - 1} more differ without another as their reason"
         if cause.outputs:
             outputs = [(first.place(cause.outputs[0]), second.place(cause.outputs[0]))]
-    yield "Where its outputs differ:" if found else "No action of the log differs. Where the files differ:"
+    yield "Where its outputs differ, the first build against the second:" if found else _NO_ACTION
     for mine, other in outputs:
         if mine.is_file() and other.is_file():
             for sentence in explain(mine, other, names=names):
