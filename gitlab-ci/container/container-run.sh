@@ -13,6 +13,8 @@ Runs COMMAND (a shell when there is none) in the build environment, with this re
 
   --as-root   without an engine and started by root: stay root, for programs that must change owners (mmdebstrap, buildah,
               mkosi). Bazel has no sandbox there.
+  --share FILE
+              a file or folder of this machine that the command sees too, under its own path, read-only; may be repeated
   --prune     remove what no longer serves: roots of former definitions, Bazel outputs of repositories that are gone
   --help      this text
 
@@ -204,6 +206,8 @@ run_engine() {
 
 # binds: triples of how (bind or ro-bind), place on the machine, place inside. environment: NAME=VALUE, nothing else is set.
 binds=() environment=()
+# shared: absolute paths of what --share names.
+shared=()
 
 # The machine's ways to its package registries: variables, certificates, configuration of apt, pip and npm.
 share_configuration() {
@@ -283,13 +287,17 @@ prune() {
 }
 
 main() {
-  local name key
+  local name key path
   as_root=
   while (($#)); do
     case $1 in
       --help) echo "${usage}" && exit ;;
       --prune) prune && exit ;;
       --as-root) as_root=1 && shift ;;
+      --share)
+        [[ -e ${2:-} ]] || die "--share ${2:-}: there is no such file" "name one that exists"
+        shared+=("$(realpath --no-symlinks -- "$2")") && shift 2
+        ;;
       --*) die "unknown option $1" "container-run.sh --help lists them" ;;
       *) break ;;
     esac
@@ -301,6 +309,8 @@ main() {
   key=$(definition)
   share_configuration
   share_caches "${key}"
+  # After the caches: a running Bazel server need not see these.
+  for path in "${shared[@]}"; do binds+=(ro-bind "$(realpath -- "${path}")" "${path}"); done
   if [[ ${name} == bwrap ]]; then
     make_root "${cache}/root-${key}"
     enter_root "${cache}/root-${key}" "$@"

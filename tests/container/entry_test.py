@@ -91,6 +91,36 @@ def test_a_bazel_server_is_not_kept_when_what_it_sees_changes(machine: Machine) 
     assert option() not in (first, second)
 
 
+def test_shared_files_are_seen_and_stay_as_they_are(machine: Machine) -> None:
+    folder = machine.folder / "down loads"
+    folder.mkdir()
+    (folder / "image").write_text("content")
+    (folder / "link").symlink_to("image")
+    rc = machine.run("cat", "/etc/bazel.bazelrc").stdout
+    script = 'cat "$@" /etc/bazel.bazelrc; touch "$1" 2> /dev/null && echo "written to"'
+    result = machine.run(
+        "--share",
+        str(folder / "image"),
+        "--share",
+        str(folder / "link"),
+        "sh",
+        "-c",
+        script,
+        "sh",
+        *map(str, folder.iterdir()),
+    )
+    # The same settings as without: a Bazel server that runs already goes on.
+    assert result.stdout == f"contentcontent{rc}"
+
+
+def test_a_shared_file_that_is_not_there(machine: Machine) -> None:
+    result = machine.run("--share", "none", "true")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "container-run: --share none: there is no such file (hint: name one that exists)\n",
+    )
+
+
 def test_two_checkouts_do_not_share_a_bazel_server(machine: Machine) -> None:
     other = machine.folder / "other checkout"
     machine.repository.rename(other)
