@@ -4,12 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sysimage.explanation import explain
 from sysimage.reproducibility.build import Build
 from sysimage.reproducibility.graph import Action, Graph
 from sysimage.reproducibility.record import Entry
-
-_CHUNK = 1 << 20
-_SHOWN = 16  # bytes of each side that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +61,11 @@ def _differing(a: Entry | None, b: Entry | None) -> list[str]:
 def describe(a: Path, b: Path, names: tuple[str, str]) -> Iterator[str]:
     """In what two files or directories differ, in sentences. names: what the two sides are called."""
     if not (a.is_dir() and b.is_dir()):
-        yield from _files(a, b, names)
+        yield from explain(a, b, names=names)
         return
     paths = {path.relative_to(a) for path in a.rglob("*")}, {path.relative_to(b) for path in b.rglob("*")}
     for path in sorted(paths[0] ^ paths[1]):
         yield f"{path} is only in {names[0] if path in paths[0] else names[1]}"
     for path in sorted(paths[0] & paths[1]):
         if not ((a / path).is_dir() and (b / path).is_dir()):
-            yield from (f"{path}: {said}" for said in _files(a / path, b / path, names))
-
-
-def _files(a: Path, b: Path, names: tuple[str, str]) -> Iterator[str]:
-    sizes = a.stat().st_size, b.stat().st_size
-    if sizes[0] != sizes[1]:
-        yield f"{sizes[0]} bytes in {names[0]}, {sizes[1]} in {names[1]}"
-    offset = _first_byte(a, b)
-    if offset < min(sizes):
-        values = []
-        for path in (a, b):
-            with open(path, "rb") as file:
-                file.seek(offset)
-                values.append(file.read(_SHOWN).hex(" "))
-        yield f"from byte {offset} on {values[0]} in {names[0]}, {values[1]} in {names[1]}"
-
-
-def _first_byte(a: Path, b: Path) -> int:
-    offset = 0
-    with open(a, "rb") as one, open(b, "rb") as other:
-        while True:
-            pieces = one.read(_CHUNK), other.read(_CHUNK)
-            if pieces[0] != pieces[1] or not pieces[0]:
-                break
-            offset += len(pieces[0])
-    for index, (left, right) in enumerate(zip(*pieces, strict=False)):
-        if left != right:
-            return offset + index
-    return offset + min(map(len, pieces))
+            yield from (f"{path}: {said}" for said in explain(a / path, b / path, names=names))

@@ -50,9 +50,11 @@ def _explain(
     rows: list[force.Row],
     say: Callable[[str], None],
 ) -> None:
-    say(f"not reproducible: {graph.label.removeprefix('@@')}")
+    say(f"not reproducible: {graph.label}")
     say(f"first action that differs: {difference.action.name}{_later(difference.later)}")
     for line in _differences(difference, builds):
+        say(f"  {line}")
+    for line in _consequences(graph, difference, builds):
         say(f"  {line}")
     # A build's root has the inputs of all actions, as they were before the first that differs.
     found = causes(graph, difference, PLAIN, HOSTILE, replace(where, leaves=builds[0].root))
@@ -73,6 +75,15 @@ def _differences(difference: Difference, builds: tuple[Build, Build]) -> Iterato
             yield f"{output}: {sentence}"
 
 
+def _consequences(graph: Graph, difference: Difference, builds: tuple[Build, Build]) -> Iterator[str]:
+    """What became of the targets, where both builds have come that far."""
+    for target in graph.targets:
+        a, b = (build.root / target for build in builds)
+        if target not in difference.outputs and a.exists() and b.exists():
+            for sentence in compare.describe(a, b, ("A", "B")):
+                yield f"{target}: {sentence}"
+
+
 def _as_bazel(graph: Graph, a: Build, leaves: Path, say: Callable[[str], None]) -> bool:
     """Whether Bazel, too, made these bytes: then what was executed here is what it executes."""
     equal = True
@@ -81,7 +92,7 @@ def _as_bazel(graph: Graph, a: Build, leaves: Path, say: Callable[[str], None]) 
         if record.digest(ours) == record.digest(theirs):
             continue
         if equal:
-            say(f"not reproducible: {graph.label.removeprefix('@@')}: A and B agree, {_BAZEL} has other bytes")
+            say(f"not reproducible: {graph.label}: A and B agree, {_BAZEL} has other bytes")
         equal = False
         for sentence in compare.describe(ours, theirs, ("A", _BAZEL)):
             say(f"  {target}: {sentence}")
