@@ -41,7 +41,7 @@ class Action:
     @property
     def name(self) -> str:
         """What it is called in messages."""
-        return f"{self.mnemonic} of {self.label.removeprefix('@@').removeprefix('@')}"
+        return f"{self.mnemonic} of {self.label}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,15 @@ def load(path: Path | str) -> Graph:
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         actions = [_action(row) for row in data["actions"]]
-        return Graph(data["label"], _in_order(actions), tuple(data["leaves"]), data["programs"], tuple(data["targets"]))
+        ordered, circle = _in_order(actions)
+        graph = Graph(data["label"], ordered, tuple(data["leaves"]), data["programs"], tuple(data["targets"]))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not an action graph: {error!r}") from error
+        raise UserError(f"{path} is not an action graph: {error}") from error
+    if circle:
+        raise UserError(f"{path}: the actions wait for each other: {', '.join(action.name for action in circle)}")
+    return graph
 
 
 def _action(row: Mapping[str, Any]) -> Action:
@@ -90,20 +94,16 @@ def _action(row: Mapping[str, Any]) -> Action:
     )
 
 
-def _in_order(actions: list[Action]) -> tuple[Action, ...]:
-    """Each action after those that make its inputs; otherwise as they came."""
-    waiting = {output.path for action in actions for output in action.outputs}
+def _in_order(actions: list[Action]) -> tuple[tuple[Action, ...], list[Action]]:
+    """Each action after those that make its inputs; and those for which there is no such order."""
+    missing = {output.path for action in actions for output in action.outputs}
     ordered: list[Action] = []
     left = actions
     while left:
-        later = []
-        for action in left:
-            if waiting.isdisjoint(action.inputs):
-                ordered.append(action)
-                waiting.difference_update(output.path for output in action.outputs)
-            else:
-                later.append(action)
-        if len(later) == len(left):
-            raise ValueError(f"the actions wait for each other: {', '.join(action.name for action in later)}")
-        left = later
-    return tuple(ordered)
+        ready = [action for action in left if missing.isdisjoint(action.inputs)]
+        if not ready:
+            break
+        ordered += ready
+        missing.difference_update(output.path for action in ready for output in action.outputs)
+        left = [action for action in left if action not in ready]
+    return tuple(ordered), left

@@ -1,16 +1,17 @@
 """The action graph of a target as data, with the files that it starts from."""
 
+load("//toolchains/private:checks.bzl", "refuse")
 load(":actions_aspect.bzl", "ActionGraphInfo", "actions_aspect")
 
 _SYMLINKS = ["ExecutableSymlink", "Symlink"]
 
-def _refuse(target, action, why):
-    fail("reproducibility_test: every action behind {} must be one that can be run again; got {} of {} (hint: {})".format(
-        target,
-        action.mnemonic,
-        action.label,
-        why,
-    ))
+_RULE = "reproducibility_test"
+
+def _name(label):
+    return str(label).removeprefix("@@")
+
+def _refuse_action(action, why):
+    refuse(_RULE, "target", "be made by actions that can be executed again", "{} of {}".format(action.mnemonic, _name(action.label)), why)
 
 def _needed(files, actions):
     """The actions that lead to files: indices, as keys of a dict."""
@@ -51,8 +52,8 @@ def _program(ctx, program):
         files["_repo_mapping"] = program.repo_mapping
     return files
 
-def _kind(target, action):
-    """How the action is run again: a dict with one key."""
+def _kind(action):
+    """How the action is executed again: a dict with one key."""
     if action.argv != None:
         return {"argv": action.argv}
     if action.content != None:
@@ -60,55 +61,63 @@ def _kind(target, action):
     inputs = action.inputs.to_list()
     if action.mnemonic in _SYMLINKS and len(inputs) == 1:
         return {"symlink": inputs[0].path}
-    return _refuse(target, action, "it has neither a command line nor a content that the analysis knows")
+    return _refuse_action(action, "it has neither a command line nor a content that the analysis knows")
+
+def _row(action, made, programs, given):
+    """What the graph says of an action.
+
+    Args:
+        action: the action.
+        made: Files that actions of the graph make, as keys of a dict.
+        programs: executable to its runfiles, as _program has them.
+        given: Files that are parts of programs, as keys of a dict.
+
+    Returns:
+        A struct of row, a dict; leaves, a list of Files; runs, a list of executables.
+    """
+    all = [file for file in action.inputs.to_list() if not _is_runfiles(file)]
+    runs = [file for file in all if file in programs]
+    of_runs = {file: True for run in runs for file in [run] + programs[run].values()}
+    inputs = [file for file in all if file in made or file not in of_runs]
+    leaves = [file for file in inputs if file not in made]
+    for file in leaves:
+        # A file without an owner is one of Bazel's own: the status of the workspace, for a stamped build.
+        if not file.is_source and file.owner and file not in given:
+            _refuse_action(action, "it reads {}, and what makes that is not known here".format(file.short_path))
+    row = _kind(action) | {
+        "env": dict(action.env),
+        "inputs": [file.path for file in inputs],
+        "label": _name(action.label),
+        "mnemonic": action.mnemonic,
+        "outputs": [{"directory": file.is_directory, "path": file.path} for file in action.outputs.to_list()],
+        "programs": [file.path for file in runs],
+    }
+    return struct(leaves = leaves, row = row, runs = runs)
 
 def _action_graph_impl(ctx):
     target = ctx.attr.target
-    info = target[ActionGraphInfo]
-    actions = info.actions.to_list()
     targets = target[DefaultInfo].files.to_list()
-    needed = _needed(targets, actions)
-    programs = {program.executable: _program(ctx, program) for program in info.programs.to_list()}
-    files_of_programs = {file: True for files in programs.values() for file in files.values() if file}
-    files_of_programs.update({executable: True for executable in programs})
 
-    rows = []
-    leaves = {}
-    used = {}
-    made = {file: True for index in needed for file in actions[index].outputs.to_list()}
-    for index, action in enumerate(actions):
-        if index not in needed:
-            continue
-        inputs = []
-        runs = []
-        for file in action.inputs.to_list():
-            if file in programs:
-                runs.append(file)
-                used[file] = programs[file]
-            elif not _is_runfiles(file) and (file in made or file not in files_of_programs):
-                inputs.append(file)
-                if file not in made:
-                    if not file.is_source and file.owner:
-                        _refuse(target.label, action, "it reads {}, which none of the actions that are known here makes".format(file.path))
-                    leaves[file] = True
-        rows.append(_kind(target.label, action) | {
-            "env": dict(action.env),
-            "inputs": [file.path for file in inputs],
-            "label": action.label,
-            "mnemonic": action.mnemonic,
-            "outputs": [{"directory": file.is_directory, "path": file.path} for file in action.outputs.to_list()],
-            "programs": [file.path for file in runs],
-        })
-    for executable, files in used.items():
-        leaves[executable] = True
-        leaves.update({file: True for file in files.values() if file})
-    if not rows:
-        fail("reproducibility_test: target must be made by actions; got {}, which has none behind its files".format(target.label))
+    # A source file has no aspects.
+    info = target[ActionGraphInfo] if ActionGraphInfo in target else struct(actions = depset(), programs = depset())
+    all = info.actions.to_list()
+    needed = _needed(targets, all)
+    actions = [action for index, action in enumerate(all) if index in needed]
+    if not actions:
+        refuse(_RULE, "target", "be made by actions", _name(target.label) + ", which has none behind its files")
+
+    programs = {program.executable: _program(ctx, program) for program in info.programs.to_list()}
+    given = {file: True for executable, files in programs.items() for file in [executable] + files.values()}
+    made = {file: True for action in actions for file in action.outputs.to_list()}
+    rows = [_row(action, made, programs, given) for action in actions]
+    used = {executable: programs[executable] for row in rows for executable in row.runs}
+    leaves = {file: True for row in rows for file in row.leaves}
+    leaves.update({file: True for executable, files in used.items() for file in [executable] + files.values() if file})
 
     graph = ctx.actions.declare_file(ctx.label.name + ".json")
     ctx.actions.write(graph, json.encode({
-        "actions": rows,
-        "label": str(target.label),
+        "actions": [row.row for row in rows],
+        "label": _name(target.label),
         "leaves": [file.path for file in leaves],
         "programs": {
             executable.path: {runfile: file.path if file else None for runfile, file in files.items()}
@@ -117,10 +126,9 @@ def _action_graph_impl(ctx):
         "targets": [file.path for file in targets],
     }))
     folder = "{}/{}.inputs/".format(ctx.label.package, ctx.label.name)
-    symlinks = {folder + file.path: file for file in leaves.keys() + targets}
     return [DefaultInfo(
         files = depset([graph]),
-        runfiles = ctx.runfiles(files = [graph], symlinks = symlinks),
+        runfiles = ctx.runfiles(files = [graph], symlinks = {folder + file.path: file for file in leaves.keys() + targets}),
     )]
 
 action_graph = rule(
@@ -132,6 +140,6 @@ The files that they start from, and those that Bazel itself made of the target, 
 paths in the execution root.
 """,
     attrs = {
-        "target": attr.label(doc = "The target.", aspects = [actions_aspect], mandatory = True),
+        "target": attr.label(doc = "The target.", allow_files = True, aspects = [actions_aspect], mandatory = True),
     },
 )

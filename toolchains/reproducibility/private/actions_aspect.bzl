@@ -81,6 +81,8 @@ def _actions_aspect_impl(target, ctx):
 actions_aspect = aspect(
     implementation = _actions_aspect_impl,
     doc = "Collects the actions behind a target, and the programs that they run.",
+    # A file by its own label leads to the rule that makes it.
+    apply_to_generating_rules = True,
     attr_aspects = ["*"],
     provides = [ActionGraphInfo],
 )
