@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sysimage import locked_tool
+from sysimage.errors import UserError
 
 _CHARMAP = "ISO-8859-9"
 LOCALE = f"tr_TR.{_CHARMAP}"
@@ -34,13 +35,18 @@ def prepare(tool: Path, folder: Path) -> Support:
         folder: where to; it is made.
 
     Raises:
-        UserError: localedef fails.
+        UserError: it is another tool, or localedef fails.
     """
+    packed = tool / _I18N / "charmaps" / f"{_CHARMAP}.gz"
+    if not packed.is_file():
+        raise UserError(
+            f"{tool} has no {packed.relative_to(tool)}",
+            hint="what is wanted is the folder of //toolchains/reproducibility/tools:environments",
+        )
     i18n, locales, hook = folder / "i18n", folder / "locales", folder / "hook"
     for each in (i18n / "charmaps", locales, hook):
         each.mkdir(parents=True)
     (i18n / "locales").symlink_to((tool / _I18N / "locales").absolute())
-    packed = tool / _I18N / "charmaps" / f"{_CHARMAP}.gz"
     (i18n / "charmaps" / _CHARMAP).write_bytes(gzip.decompress(packed.read_bytes()))
     language = LOCALE.partition(".")[0]
     arguments = ["--no-archive", "-c", "-i", str(i18n / "locales" / language), "-f", str(i18n / "charmaps" / _CHARMAP)]
