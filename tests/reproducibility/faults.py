@@ -90,6 +90,15 @@ def _block_size(sources: Sequence[Path]) -> bytes:
     return str(sum(source.stat().st_blocks for source in sources)).encode()
 
 
+def _fails() -> bytes:
+    """What goes wrong only where the encoding is not what was expected."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write("100 \N{EURO SIGN}".encode())
+        file.flush()
+        with open(file.name) as text:
+            return text.read().encode("cp1252")
+
+
 def _inherited() -> bytes:
     folder = Path(tempfile.mkdtemp())
     return f"{folder.stat().st_mode:o} {os.listxattr(folder)}".encode()
@@ -110,6 +119,7 @@ OF_THE_MACHINE: dict[str, Callable[[], bytes]] = {
     "hash-seed": lambda: " ".join(set(_WORDS)).encode(),
     "path-length": lambda: str(len(os.getcwd())).encode(),
     "environment": lambda: os.environ.get("SOURCE_DATE_EPOCH", "unset").encode(),
+    "fails": _fails,
     "random": lambda: random.SystemRandom().randbytes(16),
 }
 OF_SOURCES: dict[str, Callable[[Sequence[Path]], bytes]] = {

@@ -1,7 +1,10 @@
 """Each planted fault is found, and named."""
 
 import os
+import shutil
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -10,19 +13,32 @@ CHANCE = (
     " (random numbers, process ids, times of files that it makes itself)"
 )
 FOLDER = "tests/reproducibility"
+BIN = f"bazel-out/k8-fastbuild/bin/{FOLDER}"
+TOOL = Path(os.environ["TOOL"])
+FAKETIME = Path("usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+
+
+def run(graph: Path, tool: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [os.environ["PROGRAM"], f"--graph={graph}", f"--tool={tool}"], capture_output=True, text=True, check=False
+    )
+    print(done.stdout, done.stderr)
+    return done
+
+
+def graph_of(fault: str) -> Path:
+    return Path(FOLDER, f"{fault}_reproducibility_graph.json")
 
 
 def reproduce(fault: str) -> tuple[int, list[str]]:
     """Exit status, and what the test says after the table of environments."""
-    done = subprocess.run(
-        [os.environ["PROGRAM"], f"--graph={FOLDER}/{fault}_reproducibility_graph.json", f"--tool={os.environ['TOOL']}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    print(done.stdout, done.stderr)
-    lines = done.stdout.splitlines()
-    return done.returncode, lines[next(n for n, line in enumerate(lines) if "reproducible:" in line) :]
+    done = run(graph_of(fault), TOOL)
+    return done.returncode, verdict(done.stdout)
+
+
+def verdict(said: str) -> list[str]:
+    lines = said.splitlines()
+    return lines[next(n for n, line in enumerate(lines) if "reproducible: " in line) :]
 
 
 @pytest.mark.parametrize(
@@ -57,18 +73,92 @@ def test_fault_is_named(fault: str, causes: list[str]) -> None:
     assert status == 1
     assert lines[0] == f"not reproducible: //{FOLDER}:{fault}"
     assert lines[1] == f"first action that differs: Faulty of //{FOLDER}:{fault}"
-    assert lines[2].startswith(f"  bazel-out/k8-fastbuild/bin/{FOLDER}/{fault}.out: ")
+    assert lines[2].startswith(f"  {BIN}/{fault}.out: ")
     said = [line.removeprefix("because of: ").partition(" (A: ")[0] for line in lines if line.startswith("because")]
     assert said == causes
 
 
-def test_nothing_is_found_where_nothing_is() -> None:
-    status, lines = reproduce("none")
+def test_sound_actions_of_all_kinds() -> None:
+    status, lines = reproduce("sound")
     assert status == 0
-    assert lines == ["reproducible: 1 actions, the same bytes in A, in B, and in Bazel's build"]
+    assert lines == ["reproducible: 4 actions, the same bytes in A, in B, and in Bazel's build"]
 
 
 def test_the_first_of_a_chain_is_named() -> None:
     status, lines = reproduce("chain")
     assert status == 1
     assert lines[1] == f"first action that differs: Faulty of //{FOLDER}:mtime, and 2 later ones"
+
+
+def test_an_action_that_fails() -> None:
+    status, lines = reproduce("fails")
+    assert status == 1
+    assert lines[1] == f"first action that differs: Faulty of //{FOLDER}:fails"
+    assert lines[2] == "  in environment B it failed: exit status 1: Traceback (most recent call last):"
+    assert lines[-3].startswith("UnicodeEncodeError: ")
+    assert lines[-1] == "because of: locale (A: UTF-8, sorts I Z a i z ä; B: ISO-8859-9, sorts a ä I i Z z)"
+
+
+def test_place_in_an_image() -> None:
+    status, lines = reproduce("image")
+    assert status == 1
+    assert lines[1] == f"first action that differs: Faulty of //{FOLDER}:host-name, and 4 later ones"
+    content = "content differs first at byte 0 of 7 against 15"
+    values = '"builder" against "hostile"'
+    assert lines[2] == f"  {BIN}/host-name.out: {content} (line 1): {values}"
+    assert lines[3] == (
+        f"  {BIN}/image.tar.zst: disk.img root (partition 1, ext4) inode 13 /etc/built-by: {content}"
+        f" (line 1, byte 45056 of the partition, byte 1093632 of the disk): {values}"
+    )
+    assert lines[4].startswith(f"  {BIN}/image.tar.zst.sha256: ")
+    assert lines[5:] == ["because of: host name (A: builder; B: hostile.example)"]
+
+
+def test_bazel_has_other_bytes(tmp_path: Path) -> None:
+    graph = tmp_path / "graph.json"
+    shutil.copyfile(graph_of("sound"), graph)
+    inputs = graph_of("sound").with_suffix(".inputs").absolute()
+    shutil.copytree(inputs, graph.with_suffix(".inputs"), copy_function=os.symlink)
+    target = graph.with_suffix(".inputs") / BIN / "sound.out"
+    before = target.read_text()
+    target.unlink()
+    target.write_text(before.replace("reads", "heeds"))
+    done = run(graph, TOOL)
+    assert done.returncode == 1
+    lines = verdict(done.stdout)
+    assert lines[0] == f"not reproducible: //{FOLDER}:sound: A and B agree, Bazel's build has other bytes"
+    assert lines[1].startswith(f"  {BIN}/sound.out: content differs first at byte ")
+    assert len(lines) == 2
+
+
+def test_what_cannot_be_varied_is_no_success(tmp_path: Path) -> None:
+    """A library that the loader does not take: it says so, and the program runs with the machine's own clock."""
+    tool = tmp_path / "tool"
+    shutil.copytree(TOOL.absolute(), tool, copy_function=os.symlink)
+    (tool / FAKETIME).unlink()
+    (tool / FAKETIME).write_bytes(b"no library")
+    done = run(graph_of("sound"), tool)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert done.stderr == (
+        f"error: the environments do not differ in clock: a program sees {today} in both"
+        " (hint: this machine cannot vary it; the container can: gitlab-ci/container/container-run.sh)\n"
+    )
+
+
+def test_arguments() -> None:
+    done = subprocess.run([os.environ["PROGRAM"], "--graph=x"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: flag --tool=None: Flag --tool must have a value other than None. (hint: --help lists the flags)\n"
+    )
+
+
+def test_another_tool(tmp_path: Path) -> None:
+    done = run(graph_of("sound"), tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {tmp_path} has no usr/share/i18n/charmaps/ISO-8859-9.gz"
+        " (hint: what is wanted is the folder of //toolchains/reproducibility/tools:environments)\n"
+    )

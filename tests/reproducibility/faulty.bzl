@@ -48,3 +48,14 @@ folder = rule(
     doc = "A folder of 16 files, made without any fault.",
     attrs = {"_tool": attr.label(default = ":faults", executable = True, cfg = "exec")},
 )
+
+def _link_impl(ctx):
+    out = ctx.actions.declare_file(ctx.label.name + ".link")
+    ctx.actions.symlink(output = out, target_file = ctx.file.src)
+    return [DefaultInfo(files = depset([out]))]
+
+link = rule(
+    implementation = _link_impl,
+    doc = "A link to a file.",
+    attrs = {"src": attr.label(doc = "The file.", allow_single_file = True)},
+)
