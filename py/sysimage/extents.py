@@ -24,6 +24,7 @@ from typing import Self
 
 from sysimage.errors import UserError
 from sysimage.files import atomic_output
+from sysimage.text import parse_json
 
 FORMAT = "extent-map/1"
 RELEASE_AFTER = 4 << 20  # bytes read from sources after which their pages are let go
@@ -344,7 +345,7 @@ def load(path: Path | str) -> ExtentMap:
 def parse(text: bytes, name: str) -> ExtentMap:
     """A map out of what `save` wrote; `name` says in errors which it is. Errors: as `load`."""
     try:
-        data = json.loads(text)
+        data = parse_json(text)
         if data["format"] != FORMAT:
             raise UserError(f"{name}: format is {data['format']!r}, expected {FORMAT!r}")
         keys = data["sources"]

@@ -20,6 +20,7 @@ from sysimage.errors import UserError
 from sysimage.extents import Extent, ExtentMap, FileSlice, Sources
 from sysimage.files import atomic_output
 from sysimage.tar_reader import read
+from sysimage.text import parse_json
 from sysimage.tree import NANOSECONDS, Tree, file
 
 LAYOUT_VERSION = "1.0.0"
@@ -197,12 +198,12 @@ def _inspect(tree: Tree, sources: Sources) -> Image:
     def parsed(descriptor: Mapping[str, Any]) -> Any:
         content = blob(descriptor)
         view = sources.view(Extent(0, content.size, _slice(content)))
-        return json.loads(bytes(view))
+        return parse_json(bytes(view))
 
-    layout = json.loads(tree.read("oci-layout", sources))
+    layout = parse_json(tree.read("oci-layout", sources))
     if layout["imageLayoutVersion"] != LAYOUT_VERSION:
         raise UserError(f"its layout is version {layout['imageLayoutVersion']}, not {LAYOUT_VERSION}")
-    entry = json.loads(tree.read("index.json", sources))["manifests"][0]
+    entry = parse_json(tree.read("index.json", sources))["manifests"][0]
     manifest = parsed(entry)
     config = parsed(manifest["config"])
     for layer in manifest["layers"]:
@@ -210,7 +211,7 @@ def _inspect(tree: Tree, sources: Sources) -> Image:
     digests = tuple(layer["digest"] for layer in manifest["layers"])
     if list(digests) != config["rootfs"]["diff_ids"]:
         raise UserError("the layers of manifest and configuration differ")
-    docker = json.loads(tree.read("manifest.json", sources))[0]
+    docker = parse_json(tree.read("manifest.json", sources))[0]
     if [f"sha256:{Path(layer).name}" for layer in docker["Layers"]] != list(digests):
         raise UserError("the layers of index.json and manifest.json differ")
     sizes = tuple(layer["size"] for layer in manifest["layers"])

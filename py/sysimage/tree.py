@@ -19,6 +19,7 @@ from typing import Any
 from sysimage.errors import UserError
 from sysimage.extents import Extent, ExtentMap, FileSlice, ImageReader, Sources
 from sysimage.files import atomic_output
+from sysimage.text import parse_json
 
 FORMAT = "tree/1"
 NAME_MAX = 255  # bytes in one component, as in ext4
@@ -428,7 +429,7 @@ def load(path: Path | str) -> Tree:
 def parse(text: bytes, name: str) -> Tree:
     """A tree out of what `save` wrote; `name` says in errors which it is. Errors: as `load`."""
     try:
-        header, *rows = json.loads(b"[" + b",".join(text.splitlines()) + b"]") or [{}]
+        header, *rows = parse_json(b"[" + b",".join(text.splitlines()) + b"]") or [{}]
         if header.get("format") != FORMAT:
             raise UserError(f"{name}: format is {header.get('format')!r}, expected {FORMAT!r}")
         tree = Tree()

@@ -18,7 +18,6 @@ list counts) and "attributes" too (0).
 
 import enum
 import itertools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from uuid import UUID
 
 from sysimage.errors import UserError
 from sysimage.gpt.format import ALIGNMENT, BACKUP_SECTORS, ENTRY_COUNT, FIRST_USABLE, NAME_UNITS, SECTOR
+from sysimage.text import parse_json
 
 
 class Empty(enum.Enum):
@@ -195,8 +195,8 @@ def load(path: Path | str) -> Layout:
 def parse(text: str) -> Layout:
     """A layout out of its JSON. Errors: as `load`."""
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(text)
+    except ValueError as error:
         raise UserError(f"the layout is not JSON: {error}") from error
     fields = _fields("the layout", data, {"disk_guid": str, "partitions": list}, {"size": int})
     partitions = tuple(_partition(row, number) for number, row in enumerate(fields["partitions"], 1))
