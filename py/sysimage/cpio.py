@@ -7,6 +7,7 @@ are padded to 4 bytes. Of a hard-linked file only the last entry has the content
 an entry called `TRAILER!!!`. Source: the kernel's buffer-format.rst ("initramfs buffer format"); cpio(5).
 """
 
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ TRAILER = "TRAILER!!!"
 HEADER_SIZE = 110
 ALIGNMENT = 4
 _FIELDS = 13
+_NUMBERS = re.compile(b"[0-9A-Fa-f]+")
 _FIELD_MAX = 0xFFFFFFFF
 _LIMITED = ("inode", "mode", "uid", "gid", "links", "time", "size")  # the first fields, which come from outside
 _TYPES = {node_type.format_bits: node_type for node_type in NodeType}
@@ -99,10 +101,9 @@ def entries(data: bytes) -> Iterator[Entry]:
         header = data[position : position + HEADER_SIZE]
         if len(header) < HEADER_SIZE or not header.startswith(MAGIC):
             raise UserError(f"no cpio (newc) header at byte {position}; the archive is damaged or cut short")
-        try:
-            numbers = [int(header[6 + 8 * index : 14 + 8 * index], 16) for index in range(_FIELDS)]
-        except ValueError as error:
-            raise UserError(f"the cpio header at byte {position} has a number that is none: {error}") from error
+        if not _NUMBERS.fullmatch(header, len(MAGIC)):
+            raise UserError(f"the cpio header at byte {position} has a number that is none: {header[len(MAGIC) :]!r}")
+        numbers = [int(header[6 + 8 * index : 14 + 8 * index], 16) for index in range(_FIELDS)]
         inode, mode, uid, gid, links, mtime, size, _, _, major, minor, name_size, _ = numbers
         name_start = position + HEADER_SIZE
         start = _aligned(name_start + name_size)

@@ -121,6 +121,10 @@ def test_damage_is_found() -> None:
         cpio.read(b"nothing of the kind" * 20)
     with pytest.raises(UserError, match=r"inside an entry$"):
         cpio.read(archive[:-1])
+    for number in (b"-0000001", b"+0000001", b" 0000001", b"0000_001"):
+        # A negative size would lead back to the same header for ever.
+        with pytest.raises(UserError, match=r"^the cpio header at byte 0 has a number that is none"):
+            cpio.read(archive[:54] + number + archive[62:])
     with pytest.raises(UserError, match=r"has a number that is none"):
         cpio.read(archive[:6] + b"zzzzzzzz" + archive[14:])
     for length in range(0, len(archive) - 1, 7):
