@@ -29,6 +29,7 @@ _TYPES = {
     b"6": NodeType.FIFO,
 }
 _XATTR = "SCHILY.xattr."
+_DIGITS = 20  # of a decimal number, at most: enough for 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ class _Reader:
 
     def take(self, length: int) -> memoryview:
         start = self.position
+        if length < 0:
+            raise _DamagedError(f"the entry before byte {start} has a size of {length} bytes")
         if start + length > len(self.data):
             raise _DamagedError(f"ends at byte {len(self.data)}, inside an entry")
         self.position = start + length + -length % BLOCK
@@ -303,8 +306,8 @@ def _number(field: bytes, at: int) -> int:
 
 
 def _decimal_number(text: bytes, at: int) -> int:
-    if not text.isdigit():
-        raise _DamagedError(f"the entry at byte {at} has {text!r} where a number must stand")
+    if not text.isdigit() or len(text) > _DIGITS:
+        raise _DamagedError(f"the entry at byte {at} has {text[:50]!r} where a number must stand")
     return int(text)
 
 

@@ -203,7 +203,29 @@ def header() -> bytes:
     return tarfile.TarInfo("a").tobuf(tarfile.USTAR_FORMAT)
 
 
+def entry(kind: bytes = b"0", size: bytes = b"%011o\0" % 0, content: bytes = b"") -> bytes:
+    """An entry whose checksum is right, whatever its size says."""
+    data = bytearray(header())
+    data[156:157], data[124:136], data[148:156] = kind, size, b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data)
+    return bytes(data) + content.ljust(-(-len(content) // 512) * 512, b"\0")
+
+
+NEGATIVE = b"\xff" * 10 + b"\xfe\x00"  # -512 in base 256: it would lead back to the same header for ever
+
 BAD = [
+    (
+        entry(size=NEGATIVE),
+        "X: the entry before byte 512 has a size of -512 bytes (hint: fetch or build it again)",
+    ),
+    (
+        entry(b"x", b"%011o\0" % 18, b"18 size=" + b"9" * 21 + b"\n"),
+        "X: the extended header at byte 0 is damaged (hint: fetch or build it again)",
+    ),
+    (
+        entry(b"x", b"%011o\0" % 5010, b"5010 size=" + b"9" * 4999 + b"\n") + entry(),
+        f"X: the entry at byte 5632 has {b'9' * 50!r} where a number must stand (hint: fetch or build it again)",
+    ),
     (b"", "X: ends at byte 0 without an end-of-archive marker; it was cut short (hint: fetch or build it again)"),
     (b"x" * 512, "X: no tar header at byte 0 (a number in it is b'xxxxxxxx') (hint: fetch or build it again)"),
     (
