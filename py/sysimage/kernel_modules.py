@@ -16,7 +16,7 @@ import zstandard
 from sysimage import locked_tool
 from sysimage.errors import UserError
 from sysimage.extents import ImageReader, Sources
-from sysimage.tree import NodeType, Tree, basename, join
+from sysimage.tree import NodeType, Tree, basename, decode, join
 
 FOLDER = "usr/lib/modules"
 PROGRAM = "kmod"  # one program for depmod, modprobe, ...; it goes by the name it is called
@@ -92,27 +92,37 @@ class Dependencies:
         What is built into the kernel is left out.
 
         Raises:
-            UserError: the kernel has no such module.
+            UserError: the kernel has no such module, or modules need each other.
         """
         done: dict[str, str] = {}
         for name in wanted:
             self._visit(module_name(name), done, f"{name!r}")
         return [path for path in done.values() if path]
 
-    def _visit(self, name: str, done: dict[str, str], asked: str) -> None:
-        if name in done:
-            return
-        if name in self.builtin:
-            done[name] = ""
-            return
-        if name not in self.modules:
-            raise UserError(
-                f"the kernel has no module {asked}", hint="see modules.dep and modules.builtin in its package"
-            )
-        path, needs = self.modules[name]
-        for need in needs:
-            self._visit(need, done, f"{need!r}, which {name!r} needs")
-        done[name] = path
+    def _visit(self, wanted: str, done: dict[str, str], asked: str) -> None:
+        """Puts a module and all it needs behind what is done already; not by recursion, however long the chain is."""
+        pending = [(wanted, asked)]
+        begun: set[str] = set()
+        while pending:
+            name, asked = pending[-1]
+            if name in done:
+                pending.pop()
+                continue
+            if name in self.builtin:
+                done[name] = ""
+                continue
+            if name not in self.modules:
+                raise UserError(
+                    f"the kernel has no module {asked}", hint="see modules.dep and modules.builtin in its package"
+                )
+            path, needs = self.modules[name]
+            missing = [need for need in needs if need not in done]
+            if not missing:
+                done[name] = path
+            elif name in begun:
+                raise UserError(f"modules.dep goes in a circle: {name!r} needs itself, by way of {missing[0]!r}")
+            begun.add(name)
+            pending += [(need, f"{need!r}, which {name!r} needs") for need in reversed(missing)]
 
 
 def parse_dependencies(modules_dep: bytes, modules_builtin: bytes) -> Dependencies:
@@ -122,12 +132,12 @@ def parse_dependencies(modules_dep: bytes, modules_builtin: bytes) -> Dependenci
         UserError: a line that is of another form.
     """
     modules: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for line in modules_dep.decode().splitlines():
+    for line in decode(modules_dep).splitlines():
         path, separator, needs = line.partition(":")
         if not separator:
             raise UserError(f"modules.dep has a line without a colon: {line!r}")
         modules[module_name(path)] = (path, tuple(sorted(module_name(need) for need in needs.split())))
-    builtin = frozenset(module_name(path) for path in modules_builtin.decode().split())
+    builtin = frozenset(module_name(path) for path in decode(modules_builtin).split())
     return Dependencies(modules, builtin)
 
 

@@ -45,6 +45,19 @@ def test_unknown_modules(name: str) -> None:
     assert str(caught.value) == BAD[name]
 
 
+def test_circles_and_long_chains() -> None:
+    circle = kernel_modules.parse_dependencies(b"a.ko: b.ko\nb.ko: c.ko\nc.ko: b.ko\n", b"")
+    with pytest.raises(UserError) as caught:
+        circle.order(["a"])
+    assert str(caught.value) == "modules.dep goes in a circle: 'b' needs itself, by way of 'c'"
+    chain = b"".join(b"m%d.ko: m%d.ko\n" % (number, number + 1) for number in range(5000)) + b"m5000.ko:\n"
+    assert kernel_modules.parse_dependencies(chain, b"").order(["m0"])[:2] == ["m5000.ko", "m4999.ko"]
+
+
+def test_names_that_are_not_utf_8() -> None:
+    assert kernel_modules.parse_dependencies(b"\xff.ko:\n", b"").order(["\udcff"]) == ["\udcff.ko"]
+
+
 def test_malformed_index() -> None:
     with pytest.raises(UserError, match=r"^modules.dep has a line without a colon: 'kernel/a.ko'$"):
         kernel_modules.parse_dependencies(b"kernel/a.ko\n", b"")
