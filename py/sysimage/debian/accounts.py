@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sysimage.debian.root import Root
 from sysimage.errors import UserError
+from sysimage.text import is_decimal, read_text
 
 LOCKED = "!"
 NO_PASSWORD = "*"
@@ -60,10 +61,7 @@ class AccountsTable:
 
 def load_accounts(path: Path | str) -> AccountsTable:
     """Reads a table file. Errors: as `parse_accounts`, or the file cannot be read."""
-    try:
-        return parse_accounts(Path(path).read_text(), str(path))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    return parse_accounts(read_text(path), str(path))
 
 
 def parse_accounts(text: str, origin: str) -> AccountsTable:
@@ -94,7 +92,7 @@ def parse_accounts(text: str, origin: str) -> AccountsTable:
             users[name] = uid, ids.partition(":")[2]
     resolved = {}
     for name, (uid, group) in users.items():
-        if group.isdigit() and int(group) in groups.values():
+        if is_decimal(group) and int(group) in groups.values():
             resolved[name] = uid, int(group)
         elif (group or name) in groups:
             resolved[name] = uid, groups[group or name]
@@ -104,7 +102,7 @@ def parse_accounts(text: str, origin: str) -> AccountsTable:
 
 
 def _number(text: str, where: str) -> int:
-    if not text.isdigit() or int(text) > MAX_ID:
+    if not is_decimal(text) or int(text) > MAX_ID:
         raise UserError(f"{where}: {text!r} is not a number from 0 to {MAX_ID}")
     return int(text)
 
@@ -123,15 +121,21 @@ class Accounts:
 
     @classmethod
     def load(cls, root: Root) -> "Accounts":
-        """Reads what there is; files that are missing are empty."""
+        """Reads what there is; files that are missing are empty.
+
+        Raises:
+            UserError: a line with other fields than its file has, or without a number where one must stand.
+        """
         accounts = cls()
-        for name, count in (("passwd", 7), ("group", 4), ("shadow", 9), ("gshadow", 4)):
+        for name, count, numbers in (("passwd", 7, (2, 3)), ("group", 4, (2,)), ("shadow", 9, ()), ("gshadow", 4, ())):
             if root.is_file(f"etc/{name}"):
                 lines: dict[str, list[str]] = getattr(accounts, name)
                 for line in root.text(f"etc/{name}").splitlines():
                     fields = line.split(":")
                     if len(fields) != count:
                         raise UserError(f"/etc/{name} has a line with {len(fields)} fields, not {count}: {line!r}")
+                    for number in numbers:
+                        _number(fields[number], f"/etc/{name}")
                     lines[fields[0]] = fields
         return accounts
 

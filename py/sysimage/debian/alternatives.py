@@ -86,11 +86,22 @@ def _link(root: Root, name: str, link: str, path: str) -> None:
 
 
 def _load(root: Root, name: str) -> _Group | None:
-    """Reads an administrative file: mode, link, pairs of slave name and link, then a block a choice."""
+    """Reads an administrative file.
+
+    Raises:
+        UserError: it is damaged.
+    """
     place = f"{ADMIN}/{name}"
     if not root.is_file(place):
         return None
-    lines = root.text(place).split("\n")
+    try:
+        return _parse(name, root.text(place).split("\n"))
+    except (IndexError, ValueError) as error:
+        raise UserError(f"/{place} is damaged: it is cut short, or a priority is no number") from error
+
+
+def _parse(name: str, lines: Sequence[str]) -> _Group:
+    """Mode, link, pairs of slave name and link, an empty line, then a block a choice, an empty line."""
     group = _Group(name, lines[1])
     at = 2
     while lines[at]:

@@ -74,17 +74,21 @@ def load(root: Root) -> Database:
     try:
         for paragraph in parse_paragraphs(root.text(f"{ADMIN}/status")):
             database.packages[paragraph["Package"]] = paragraph
+            info_name(paragraph)
     except (ValueError, KeyError) as error:
         raise UserError(f"/{ADMIN}/status is damaged: {error}") from error
-    for name, fields in database.packages.items():
-        database.lists[name] = root.text(f"{ADMIN}/info/{info_name(fields)}.list").splitlines()
+    for name, paragraph in database.packages.items():
+        database.lists[name] = root.text(f"{ADMIN}/info/{info_name(paragraph)}.list").splitlines()
     if root.is_file(f"{ADMIN}/diversions"):
         lines = root.text(f"{ADMIN}/diversions").splitlines()
         for path, to, package in zip(lines[::3], lines[1::3], lines[2::3], strict=False):
             database.diversions[path] = Diversion(path, to, package)
     if root.is_file(f"{ADMIN}/statoverride"):
         for line in root.text(f"{ADMIN}/statoverride").splitlines():
-            owner, group, mode, path = line.split(" ", 3)
+            fields = line.split(" ", 3)
+            if len(fields) != 4:
+                raise UserError(f"/{ADMIN}/statoverride has a line that is not OWNER GROUP MODE PATH: {line!r}")
+            owner, group, mode, path = fields
             database.overrides[path] = (owner, group, mode)
     return database
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sysimage.errors import UserError
+from sysimage.text import is_decimal
 
 # OpenPGP hash algorithm numbers that may sign (RFC 9580, 9.5): SHA2-256, -384, -512, -224.
 # MD5, SHA-1 and RIPEMD-160 may not, as in apt.
@@ -133,7 +134,7 @@ def parse_release(text: str, where: str) -> Release:
         if not line.strip():
             continue
         parts = line.split()
-        if len(parts) != 3 or not parts[1].isdigit() or not is_sha256(parts[0]):
+        if len(parts) != 3 or not is_decimal(parts[1]) or not is_sha256(parts[0]):
             raise UserError(f"{where}: expected 'sha256 size path', found {line!r}")
         files[parts[2]] = FileHash(parts[0], int(parts[1]))
     valid_until = fields.get("valid-until")
@@ -178,7 +179,7 @@ def parse_packages(text: str, archive: str, where: str) -> list[IndexEntry]:
         for needed in ("package", "version", "architecture", "filename", "size", "sha256"):
             if not fields.get(needed):
                 raise UserError(f"{where}: package {name}: no field {needed.capitalize()!r}")
-        if not fields["size"].isdigit() or not is_sha256(fields["sha256"]):
+        if not is_decimal(fields["size"]) or not is_sha256(fields["sha256"]):
             raise UserError(f"{where}: package {name}: malformed Size or SHA256")
         if fields["filename"].startswith("/") or ".." in fields["filename"].split("/"):
             raise UserError(f"{where}: package {name}: Filename {fields['filename']!r} leaves the archive")

@@ -20,6 +20,7 @@ from typing import Any
 
 from sysimage.debian.index import is_sha256
 from sysimage.errors import UserError
+from sysimage.text import parse_json
 
 LOCK_VERSION = 1
 
@@ -167,14 +168,14 @@ def _build(cls: type[Any], data: Any, where: str) -> Any:
     return cls(**values)
 
 
-def parse_lock(text: str, where: str) -> Lock:
+def parse_lock(text: str | bytes, where: str) -> Lock:
     """Reads a lock.
 
     Raises:
         UserError: it is not JSON, of another version, or does not hold together.
     """
     try:
-        data = json.loads(text)
+        data = parse_json(text)
     except ValueError as error:
         raise UserError(f"{where}: not JSON: {error}", hint=MALFORMED_HINT) from error
     if not isinstance(data, dict) or data.get("version") != LOCK_VERSION:
@@ -198,9 +199,10 @@ def parse_lock(text: str, where: str) -> Lock:
 def read_lock(path: Path) -> Lock:
     """Reads a lock file. Errors: as `parse_lock`, or it cannot be read."""
     try:
-        return parse_lock(path.read_text(encoding="utf-8"), path.name)
+        text = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read the lock {path}: {error.strerror}", hint=REFRESH_HINT) from error
+    return parse_lock(text, path.name)
 
 
 def parse_list(text: str, where: str) -> list[Request]:
@@ -239,6 +241,8 @@ def read_lists(paths: Iterable[Path]) -> list[Request]:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"cannot read the package list {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"the package list {path} is not a text in UTF-8: {error.reason}") from error
         requests += parse_list(text, path.name)
     first: dict[str, str] = {}
     for request in requests:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sysimage.debian.root import Root
 from sysimage.errors import UserError
+from sysimage.text import is_decimal
 
 PROFILES = "usr/share/pam-configs"
 TEMPLATES = "usr/share/pam"
@@ -64,7 +65,7 @@ def parse_profile(name: str, text: str) -> Profile:
         for part in ("", "-Type", "-Initial"):
             if "Session" + part in fields:
                 fields["Session-noninteractive" + part] = fields["Session" + part]
-    if not fields.get("Priority", "").isdigit():
+    if not is_decimal(fields.get("Priority", "")):
         raise UserError(f"PAM profile {name!r} has no Priority that is a number")
     return Profile(name, int(fields["Priority"]), fields.get("Default") == "yes", fields)
 

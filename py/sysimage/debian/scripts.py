@@ -27,6 +27,7 @@ from sysimage.debian import blocks
 from sysimage.debian.actions import check
 from sysimage.debian.blocks import Action
 from sysimage.errors import UserError
+from sysimage.text import read_text
 
 INSTALLING = ("config", "preinst", "postinst")
 _BOILERPLATE = re.compile(
@@ -95,10 +96,7 @@ def load_scripts(paths: Path | str | Sequence[Path | str]) -> ScriptsTable:
     scripts: list[KnownScript] = []
     triggers: dict[str, KnownTrigger] = {}
     for path in files:
-        try:
-            table = parse_scripts(Path(path).read_text(), str(path))
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}") from error
+        table = parse_scripts(read_text(path), str(path))
         scripts += table.scripts
         triggers |= table.triggers
     return ScriptsTable(tuple(scripts), triggers, ", ".join(map(str, files)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sysimage.debian.accounts import NOLOGIN, Accounts, AccountsTable
 from sysimage.debian.root import Root
 from sysimage.errors import UserError
+from sysimage.text import is_decimal
 
 DIRECTORY = "usr/lib/sysusers.d"
 _INVALID = "!*"  # locked, and no password would fit
@@ -74,7 +75,7 @@ def apply(root: Root, accounts: Accounts, table: AccountsTable) -> None:
 
 
 def _agree(kind: str, name: str, wanted: str, pinned: int, table: AccountsTable, origin: str) -> None:
-    if wanted.isdigit() and int(wanted) != pinned:
+    if is_decimal(wanted) and int(wanted) != pinned:
         raise UserError(f"{kind} {name!r}: {origin} says {wanted}, but {table.origin} says {pinned}")
 
 
@@ -92,7 +93,7 @@ def _user(root: Root, accounts: Accounts, table: AccountsTable, line: Line, orig
         # Its own group, with its own number unless the group is there already.
         _group(accounts, line.name, table.gid(line.name, origin), origin)
         group = line.name
-    expected = int(group) if group.isdigit() else table.gid(group, origin)
+    expected = int(group) if is_decimal(group) else table.gid(group, origin)
     if gid != expected:
         raise UserError(f"user {line.name!r}: {origin} says group {expected}, but {table.origin} says {gid}")
     shadow = [_INVALID, str(root.day), "", "", "", "", _EXPIRED if line.kind == "u!" else "", ""]

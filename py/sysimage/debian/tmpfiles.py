@@ -6,6 +6,7 @@ something away, or set what a tree does not hold (file attributes, ACLs: set aga
 do nothing here. Source: tmpfiles.d(5).
 """
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from sysimage import tree as t
 from sysimage.debian.accounts import group_ids, user_ids
 from sysimage.debian.root import Root
 from sysimage.errors import UserError
+from sysimage.text import is_decimal
 
 DIRECTORIES = ("etc/tmpfiles.d", "usr/lib/tmpfiles.d")
 _RUNTIME = ("/run/", "/tmp/", "/dev/", "/proc/", "/sys/", "/var/run/", "/var/lock/")
 _NOTHING = set("xXrRhHaAtTpbce")
 _KNOWN = set("dDvqQfFwLCzZ") | _NOTHING
 _MODIFIERS = set("!-=~^$+?")
+_MODE = re.compile("[0-7]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def _attributes(root: Root, line: Line, users: dict[str, int], groups: dict[str,
     text = line.mode
     if text and (new or not text.startswith(":")):
         digits = text.lstrip(":~")
-        if not digits.isdigit():
+        if not _MODE.fullmatch(digits):
             raise UserError(f"{origin}: {line.path} has the mode {text!r}")
         mode = int(digits, 8)
         if text.startswith("~"):
@@ -156,7 +159,7 @@ def _id(text: str, numbers: dict[str, int], kind: str, origin: str, current: int
     name = text.removeprefix(":")
     if not name or (text.startswith(":") and not new):
         return current
-    if name.isdigit():
+    if is_decimal(name):
         return int(name)
     if name not in numbers:
         raise UserError(f"{origin}: {kind} {name!r} does not exist")
