@@ -8,6 +8,7 @@ from sysimage.dockerfile.machine import Command, Commands, Machine
 from sysimage.dockerfile.options import Options, parse
 from sysimage.dockerfile.text import given
 from sysimage.errors import UserError
+from sysimage.text import is_decimal
 from sysimage.tree import decode
 
 # Hashes as crypt(5) lists them: $id$..., or the 13 characters of the old one; `!` and `*` are no hash.
@@ -201,7 +202,7 @@ def addgroup(machine: Machine, arguments: list[str]) -> bytes:
 
 
 def _number(text: str | None) -> int | None:
-    if text is not None and not text.isdigit():
+    if text is not None and not is_decimal(text):
         raise UserError(f"{text!r} is no number")
     return None if text is None else int(text)
 

@@ -19,6 +19,7 @@ from sysimage.dockerfile.parser import Instruction, expand, parse, split_words
 from sysimage.dockerfile.paths import group_id, user_id
 from sysimage.errors import UserError
 from sysimage.extents import Sources
+from sysimage.text import is_decimal
 from sysimage.tree import Tree
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -255,7 +256,7 @@ def _entrypoint(state: _State, instruction: Instruction) -> None:
 def _expose(state: _State, instruction: Instruction) -> None:
     for word in split_words(instruction, instruction.text, state.variables):
         port, _, protocol = word.partition("/")
-        if not port.isdigit() or not 0 < int(port) < 65536 or protocol not in ("", "tcp", "udp", "sctp"):
+        if not is_decimal(port) or not 0 < int(port) < 65536 or protocol not in ("", "tcp", "udp", "sctp"):
             raise instruction.error(f"{word!r} is no port", "write 80, 53/udp")
         each = f"{port}/{protocol or 'tcp'}"
         if each not in state.config.exposed_ports:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sysimage.errors import UserError
+from sysimage.text import parse_json
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ def load_config(path: Path | str) -> ImageConfig:
         UserError: it cannot be read, or is something else.
     """
     try:
-        data = json.loads(Path(path).read_bytes())
+        data = parse_json(Path(path).read_bytes())
         oci = data["config"]
         return ImageConfig(
             dict(each.split("=", 1) for each in oci.get("Env", [])),

@@ -11,6 +11,7 @@ from functools import lru_cache
 from sysimage.errors import UserError
 from sysimage.tree import NodeType, Tree, join
 
+PATTERN_MAX = 4096  # characters: the kernel's PATH_MAX
 _SPECIAL = re.compile(r"[*?\[]")
 _CLASS = re.compile(r"\[:([a-z]+):\]")
 CLASSES = {
@@ -44,15 +45,21 @@ def compile_component(pattern: str, go: bool = False) -> re.Pattern[str]:
     """A pattern of one component as a regular expression.
 
     Raises:
-        UserError: Go's form has a `[` that is not closed (the shell takes it as it stands).
+        UserError: it is longer than any path, has a range that ends before it begins, or Go's form has a `[` that is
+            not closed (the shell takes it as it stands).
     """
+    if len(pattern) > PATTERN_MAX:
+        raise UserError(f"a pattern of {len(pattern)} characters, {pattern[:20]!r}...: at most {PATTERN_MAX} can match")
+    # What follows a star is taken where it comes first, and not looked for anew: time stays flat with many stars.
+    groups: list[str] = []
     out = ""
     position = 0
     while position < len(pattern):
         char = pattern[position]
         position += 1
         if char == "*":
-            out += "[^/]*"
+            groups.append(out)
+            out = ""
         elif char == "?":
             out += "[^/]"
         elif char == "\\" and position < len(pattern):
@@ -69,7 +76,13 @@ def compile_component(pattern: str, go: bool = False) -> re.Pattern[str]:
                 position = end
         else:
             out += re.escape(char)
-    return re.compile(out, re.DOTALL)
+    if groups:
+        head, *middle = groups
+        out = head + "".join(f"(?>[^/]*?{each})" for each in middle if each) + "[^/]*" + out
+    try:
+        return re.compile(out, re.DOTALL)
+    except re.error as error:
+        raise UserError(f"bad pattern {pattern!r}: {error}") from error
 
 
 def _bracket(pattern: str, start: int, go: bool) -> tuple[str | None, int]:

@@ -18,6 +18,7 @@ from sysimage.extents import ExtentMap, ImageReader, Sources
 from sysimage.tree import Node, NodeType, Tree, basename, directory, file, parent, symlink
 
 S_ISGID = 0o2000
+PATH_MAX = 4096  # as the kernel's: bytes of a path with its NUL
 
 
 _KINDS = {
@@ -87,10 +88,14 @@ class Machine:
         """The tree path that a word means; it need not exist. A slash at its end follows links in any case.
 
         Raises:
-            UserError: an empty name, or links in a circle.
+            UserError: an empty name, one that is too long for the kernel, or links in a circle.
         """
         if not word:
             raise UserError("a file name is empty")
+        if len(word) >= PATH_MAX:
+            raise UserError(
+                f"a file name has {len(word)} characters, {word[:20]!r}...: at most {PATH_MAX - 1} are possible"
+            )
         start = "" if word.startswith("/") else self.cwd + "/"
         return self.tree.resolve(start + word, follow or word.endswith("/"))
 

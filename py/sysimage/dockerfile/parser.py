@@ -7,13 +7,13 @@ RUN one, a command that fails does not stop the build, and what a COPY one write
 is better kept in a file of the context. Source: Docker's Dockerfile reference.
 """
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sysimage.errors import UserError
+from sysimage.text import parse_json
 
 KEYWORDS = (
     "ADD",
@@ -74,7 +74,7 @@ class Instruction:
         if not self.text.startswith("["):
             return None
         try:
-            words = json.loads(self.text)
+            words = parse_json(self.text)
         except ValueError:
             return None  # as Docker: what is no JSON is the shell form
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):

@@ -8,6 +8,7 @@ from sysimage.dockerfile import modes
 from sysimage.dockerfile.machine import Command, Commands, Machine, kind, place_of
 from sysimage.dockerfile.options import parse
 from sysimage.errors import UserError
+from sysimage.text import is_decimal
 from sysimage.tree import Node, NodeType, basename, parent
 
 _CAPABILITY = "security.capability"
@@ -181,7 +182,7 @@ def user_id(root: Root, name: str) -> tuple[int, int | None]:
     known = user_ids(root) if root.get("etc/passwd") is not None else {}
     if name in known:
         return known[name]
-    if name.isdigit():
+    if is_decimal(name):
         return int(name), next((gid for uid, gid in known.values() if uid == int(name)), None)
     raise UserError(f"unknown user {name!r}: /etc/passwd has no such line", hint="make it with useradd first")
 
@@ -191,7 +192,7 @@ def group_id(root: Root, name: str) -> int:
     known = group_ids(root) if root.get("etc/group") is not None else {}
     if name in known:
         return known[name]
-    if name.isdigit():
+    if is_decimal(name):
         return int(name)
     raise UserError(f"unknown group {name!r}: /etc/group has no such line", hint="make it with groupadd first")
 

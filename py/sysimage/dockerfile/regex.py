@@ -7,6 +7,7 @@ they differ in alternatives of which one begins another, so those are put longes
 refused where they are not plain text. Source: POSIX.1-2017, 9.
 """
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ _SAME = {
     "B": r"\B",
 }
 _CONTROL = {"n": r"\n", "t": r"\t", "f": r"\f", "r": r"\r", "v": r"\v", "a": r"\a"}
+DEPTH_MAX = 50  # groups inside each other
 _WORD_START = r"\b(?=\w)"
 _WORD_END = r"\b(?<=\w)"
 _BRACKET_CLASS = re.compile(r"\[:([a-z]+):\]")
@@ -36,7 +38,7 @@ def compile_posix(text: str, extended: bool, ignore_case: bool = False) -> re.Pa
     translated = _Translator(text, extended).alternatives(0)
     try:
         return re.compile(translated.encode("latin-1"), re.IGNORECASE if ignore_case else 0)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise UserError(f"bad regular expression {text!r}: {error}") from error
 
 
@@ -59,6 +61,8 @@ class _Translator:
 
     def alternatives(self, depth: int) -> str:
         """Alternatives up to the end, or the `)` of a group."""
+        if depth > DEPTH_MAX:
+            raise self.fail(f"more than {DEPTH_MAX} groups inside each other")
         start = self.position
         plain = True
         branches = [self.branch(depth)]
@@ -68,7 +72,8 @@ class _Translator:
         if len(branches) > 1:
             plain = not set(self.text[start : self.position]) & set("*+?[{.^$")
             ordered = sorted(branches, key=len, reverse=True)
-            overlapping = any(one != two and two.startswith(one) for one in branches for two in branches)
+            # Sorted, what one begins with stands right before it.
+            overlapping = any(two.startswith(one) for one, two in itertools.pairwise(sorted(set(branches))))
             if not plain:
                 if any("*" in each or "+" in each or "?" in each or "{" in each for each in branches):
                     raise self.fail("alternatives that repeat something are not supported")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sysimage.dockerfile.regex import compile_posix
 from sysimage.errors import UserError
 
+DEPTH_MAX = 50  # `{` inside each other
 SUPPORTED = "it knows s d p a i c y = q and { }"
 
 
@@ -114,7 +115,9 @@ class _Parser:
         while self.peek() and self.peek() in chars:
             self.position += 1
 
-    def commands(self, nested: bool = False) -> list[Instruction]:
+    def commands(self, depth: int = 0) -> list[Instruction]:
+        if depth > DEPTH_MAX:
+            raise self.fail(f"more than {DEPTH_MAX} {{ inside each other")
         found: list[Instruction] = []
         while True:
             self.skip(" \t\n;")
@@ -123,17 +126,17 @@ class _Parser:
                 if self.peek() and end >= 0:
                     self.position = end
                     continue
-                if nested:
+                if depth:
                     raise self.fail("a { is not closed")
                 return found
             if self.peek() == "}":
-                if not nested:
+                if not depth:
                     raise self.fail("a } has no {")
                 self.position += 1
                 return found
-            found.append(self.command())
+            found.append(self.command(depth))
 
-    def command(self) -> Instruction:
+    def command(self, depth: int) -> Instruction:
         first = self.address()
         second = None
         if first is not None:
@@ -162,7 +165,7 @@ class _Parser:
             case "a" | "i" | "c":
                 made.text = self.text()
             case "{":
-                made.group = self.commands(nested=True)
+                made.group = self.commands(depth + 1)
                 return made
             case "d" | "p" | "=" | "q":
                 pass

@@ -13,6 +13,7 @@ from sysimage.dockerfile.parser import Instruction
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+DEPTH_MAX = 20  # `$(` inside each other
 _BLANK = " \t"
 _ENDS_WORD = " \t\n;&|<>()"
 _RESERVED = ("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "{", "}", "!")
@@ -92,6 +93,7 @@ class _Parser:
         self.instruction = instruction
         self.text = instruction.text
         self.position = 0
+        self.depth = 0
 
     def fail(self, message: str, hint: str = _LANGUAGE, offset: int | None = None) -> Exception:
         return self.instruction.error(message, hint, self.position if offset is None else offset)
@@ -234,7 +236,11 @@ class _Parser:
             raise self.fail(f"{self.peek(3) if self.peek() == '$' else '`'!r} is not supported")
         if self.peek(2) == "$(":
             self.position += 2
+            self.depth += 1
+            if self.depth > DEPTH_MAX:
+                raise self.fail(f"more than {DEPTH_MAX} '$(' inside each other", "", start)
             script = self.script(")")
+            self.depth -= 1
             self.position += 1
             return Substitution(script, quoted)
         if self.peek(2) == "${":
