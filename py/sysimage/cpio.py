@@ -134,7 +134,8 @@ def read(data: bytes) -> Tree:
             raise UserError(f"/{entry.path} is of an unknown kind (mode {entry.mode:o})")
         if kind is not NodeType.DIRECTORY and entry.links > 1 and entry.inode in first:
             tree.link(entry.path, first[entry.inode])
-            if entry.data:
+            # Of a file the last entry has the content; of a symbolic link each has the target.
+            if entry.data and kind is NodeType.FILE:
                 tree.set(
                     entry.path, file(entry.data, stat.S_IMODE(entry.mode), entry.uid, entry.gid, tree[entry.path].mtime)
                 )

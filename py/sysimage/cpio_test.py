@@ -60,6 +60,15 @@ def test_any_names_and_contents(files: dict[bytes, bytes]) -> None:
     same(content, cpio.read(cpio.make(content, NOTHING)))
 
 
+def test_hard_links_to_other_things_than_files() -> None:
+    content = Tree()
+    content.add("a", tree.symlink("target"))
+    content.link("b", "a")
+    content.add("c", Node(NodeType.FIFO, 0o600))
+    content.link("d", "c")
+    same(content, cpio.read(cpio.make(content, NOTHING)))
+
+
 def test_content_of_hard_links_comes_with_the_last() -> None:
     entries = {entry.path: entry for entry in cpio.entries(cpio.make(example(), NOTHING))}
     assert (entries["bin/busybox"].data, entries["bin/cat"].data) == (b"", b"program")
