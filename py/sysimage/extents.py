@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sysimage.errors import UserError
 from sysimage.files import atomic_output
@@ -329,6 +329,25 @@ def save(image: ExtentMap, path: Path | str, literals: Path | str, literals_key:
         file.write((header + ",\n".join(rows) + "\n]}\n").encode())
 
 
+def parse_map(size: Any, rows: Any, keys: Any) -> ExtentMap:
+    """A map out of JSON: its size, rows of offset, length, number of a key and offset in that source, and the keys.
+
+    Raises:
+        ValueError: something is not of the type that it must be, or the map contradicts itself.
+        TypeError, IndexError: rows of another form, numbers of keys that are not there.
+    """
+    extents = []
+    for offset, length, key, start in rows:
+        if not type(offset) is type(length) is type(key) is type(start) is int or key < 0 or start < 0:
+            raise ValueError(f"bad extent {[offset, length, key, start]}")
+        if type(keys[key]) is not str:
+            raise ValueError(f"bad source {keys[key]!r}")
+        extents.append(Extent(offset, length, FileSlice(keys[key], start)))
+    if type(size) is not int or size < 0:
+        raise ValueError(f"bad size {size!r}")
+    return ExtentMap(size, extents)
+
+
 def load(path: Path | str) -> ExtentMap:
     """Reads a map that `save` wrote; its literals are slices of their file now.
 
@@ -349,9 +368,6 @@ def parse(text: bytes, name: str) -> ExtentMap:
         if data["format"] != FORMAT:
             raise UserError(f"{name}: format is {data['format']!r}, expected {FORMAT!r}")
         keys = data["sources"]
-        return ExtentMap(
-            data["size"],
-            [Extent(offset, length, FileSlice(keys[key], start)) for offset, length, key, start in data["extents"]],
-        )
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        return parse_map(data["size"], data["extents"], keys)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{name}: not an extent map: {error}") from error

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from sysimage.errors import UserError
-from sysimage.extents import Extent, ExtentMap, FileSlice, ImageReader, Sources
+from sysimage.extents import Extent, ExtentMap, ImageReader, Sources, parse_map
 from sysimage.files import atomic_output
 from sysimage.text import parse_json
 
 FORMAT = "tree/1"
 NAME_MAX = 255  # bytes in one component, as in ext4
+PATH_MAX = 1 << 14  # characters of a path: four times what the kernel takes in one piece
+MODE_MAX = 0o7777
 MAX_SYMLINKS = 40  # as the kernel's MAXSYMLINKS
 NANOSECONDS = 1_000_000_000
 
@@ -139,6 +141,12 @@ def normalize(path: str) -> str:
     return "/".join(parts)
 
 
+def _check_length(path: str) -> None:
+    """Every path is kept as a whole, so what nests without end would take memory without end."""
+    if len(path) > PATH_MAX:
+        raise UserError(f"/{path[:40]}... has {len(path)} characters; a path has at most {PATH_MAX}")
+
+
 class Tree:
     """Directories and inodes. A hard link is one inode under several paths.
 
@@ -220,6 +228,7 @@ class Tree:
 
     def _place(self, path: str, number: int) -> None:
         name = basename(path)
+        _check_length(path)
         if path in self._numbers:
             raise UserError(f"/{path} exists already")
         if not self.is_directory(parent(path)):
@@ -290,6 +299,7 @@ class Tree:
         Raises:
             UserError: something on the way is not a directory.
         """
+        _check_length(path)
         missing = []
         while path not in self:
             missing.append(path)
@@ -452,19 +462,20 @@ def parse(text: bytes, name: str) -> Tree:
 def _from_row(row: dict[str, Any], keys: list[str]) -> Node:
     content = None
     if "extents" in row:
-        content = ExtentMap(
-            row["size"],
-            [Extent(offset, length, FileSlice(keys[key], start)) for offset, length, key, start in row["extents"]],
-        )
+        content = parse_map(row["size"], row["extents"], keys)
     major, minor = row.get("device", (0, 0))
+    kind, mode, target = NodeType(row["type"]), int(row["mode"], 8), row.get("target", "")
+    numbers = (row["uid"], row["gid"], row["mtime"], major, minor)
+    if any(type(each) is not int for each in numbers) or type(target) is not str or not 0 <= mode <= MODE_MAX:
+        raise ValueError(f"bad inode {row['paths'][0]!r}")
     return Node(
-        NodeType(row["type"]),
-        int(row["mode"], 8),
+        kind,
+        mode,
         row["uid"],
         row["gid"],
         row["mtime"],
         {key: bytes.fromhex(value) for key, value in row.get("xattrs", {}).items()},
         content,
-        row.get("target", ""),
+        target,
         (major, minor),
     )

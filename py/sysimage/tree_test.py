@@ -1,5 +1,6 @@
 """The file tree: its rules, one by one, and against a model of plain paths."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,38 @@ def test_bad_tree_files(tmp_path: Path, text: str, message: str) -> None:
 def test_literal_contents_cannot_be_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^/etc/passwd has literal content; write it to a layer first$"):
         trees.save(sample(), tmp_path / "tree")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"uid": "0"}, "bad inode 'a'"),
+        ({"mtime": 1.5}, "bad inode 'a'"),
+        ({"mode": "-1"}, "bad inode 'a'"),
+        ({"mode": "10000"}, "bad inode 'a'"),
+        ({"target": 5}, "bad inode 'a'"),
+        ({"device": [1, None]}, "bad inode 'a'"),
+        ({"size": "4"}, "bad size '4'"),
+        ({"extents": [[0, 4.0, 0, 0]]}, "bad extent [0, 4.0, 0, 0]"),
+        ({"extents": [[0, 4, -1, 0]]}, "bad extent [0, 4, -1, 0]"),
+        ({"extents": [[0, 4, 0, -1]]}, "bad extent [0, 4, 0, -1]"),
+        ({"extents": [[0, 4, 1, 0]]}, "bad source 5"),
+    ],
+)
+def test_tree_files_with_wrong_types(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    row = {"paths": ["a"], "type": "file", "mode": "0644", "uid": 0, "gid": 0, "mtime": 0, "size": 4, "extents": []}
+    path = tmp_path / "tree"
+    path.write_text(f'{{"format":"tree/1","sources":["s",5]}}\n{json.dumps(row | change)}\n')
+    with pytest.raises(UserError) as caught:
+        trees.load(path)
+    assert str(caught.value) == f"{path}: not a tree: {message}"
+
+
+def test_paths_have_an_end() -> None:
+    """All parents are kept, each with its whole path: a long one of short names would take gigabytes."""
+    tree = Tree()
+    message = f"/{'a/' * 20}... has 40001 characters; a path has at most 16384"
+    for make in (tree.make_directories, lambda path: tree.add(path, file(b""))):
+        with pytest.raises(UserError) as caught:
+            make("a/" * 20_000 + "b")
+        assert str(caught.value) == message

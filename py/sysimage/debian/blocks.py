@@ -138,6 +138,8 @@ def read(tool: str, body: str) -> list[Action]:
             live[-1] = not live[-1] and all(live[:-1])
         elif line in ("fi", "}"):
             live.pop()
+            if not live:
+                raise UnknownBlockError(tool, line)
         elif line.startswith('install --mode 644 /dev/null "$LOCAL_APP_PROFILE"'):
             profile = _PROFILE.search(body)
             if profile and live[-1]:
@@ -160,5 +162,8 @@ def _command(tool: str, line: str) -> Action | None:
     for pattern, effect in _COMMAND_PATTERNS:
         match = pattern.fullmatch(line)
         if match:
-            return effect(match.groups())
+            try:
+                return effect(match.groups())
+            except ValueError:  # quotes that do not close
+                break
     raise UnknownBlockError(tool, line)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sysimage.debian import alternatives, database, index, lock, pam, sysusers, tmpfiles
+from sysimage.debian import alternatives, blocks, database, index, lock, pam, sysusers, tmpfiles
 from sysimage.debian.accounts import Accounts, AccountsTable, load_accounts, parse_accounts
 from sysimage.debian.root import Root
-from sysimage.debian.scripts import load_scripts
+from sysimage.debian.scripts import load_scripts, parse_scripts
 from sysimage.debian.testing import root_of
 from sysimage.errors import UserError
 
@@ -33,6 +33,12 @@ IN_TREE: list[tuple[Callable[[Root], object], str, str, str]] = [
         "usr/lib/tmpfiles.d/x",
         "d /a \u00b2 - -\n",
         "/usr/lib/tmpfiles.d/x: /a has the mode '\u00b2'",
+    ),
+    (
+        lambda root: tmpfiles.create(root, ["x"]),
+        "usr/lib/tmpfiles.d/x",
+        'd /a"b 0755\n',
+        "/usr/lib/tmpfiles.d/x:1: a path that is no word: 'd /a\"b 0755'",
     ),
     (
         lambda root: tmpfiles.create(root, ["x"]),
@@ -94,6 +100,31 @@ def test_tables_that_are_no_text(tmp_path: Path, load: Callable[[Path], object])
     with pytest.raises(UserError) as caught:
         load(tmp_path / "table")
     assert str(caught.value) == f"{tmp_path}/table is not a text in UTF-8: byte 2 is 0xff"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("script = 5", "table: 'script' must be tables [[script]] of texts and lists of texts; found 5"),
+        ("[script]\na = 1", "table: 'script' must be tables [[script]] of texts and lists of texts; found {'a': 1}"),
+        ("[[script]]\nscript = ['a']", "table: 'script' of a script must be a text; found ['a']"),
+        ("[[trigger]]\nname = 'a'\ndo = 'b'", "table: 'do' of a trigger must be a list; found 'b'"),
+        ("a = " + "[" * 100_000, None),
+        ("a = " + "1" * 5000, None),
+    ],
+)
+def test_tables_of_scripts(text: str, message: str | None) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_scripts(text, "table")
+    assert str(caught.value).startswith("table: ")
+    if message is not None:
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("body", ["fi\nfi\n", "}\n", "else\nfi\nelse\n"])
+def test_blocks_that_do_not_close(body: str) -> None:
+    with pytest.raises(blocks.UnknownBlockError):
+        blocks.read("dh_x", body)
 
 
 def test_indexes() -> None:

@@ -106,18 +106,34 @@ def parse_scripts(text: str, origin: str) -> ScriptsTable:
     """The table in a text. Errors: as `load_scripts`."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{origin}: {error}") from error
     unknown = set(data) - {"script", "trigger"}
     if unknown:
         raise UserError(f"{origin}: unknown key {sorted(unknown)[0]!r} (known: script, trigger)")
-    scripts = tuple(_script(row, origin) for row in data.get("script", []))
+    scripts = tuple(_script(row, origin) for row in _rows(data, "script", origin))
     triggers: dict[str, KnownTrigger] = {}
-    for row in data.get("trigger", []):
+    for row in _rows(data, "trigger", origin):
         _keys(row, {"name", "why"}, {"do"}, f"{origin}: trigger {row.get('name', '?')}")
         actions = _actions(row.get("do", []), f"{origin}: trigger {row['name']}")
         triggers[row["name"]] = KnownTrigger(row["name"], row["why"], actions)
     return ScriptsTable(scripts, triggers, origin)
+
+
+def _rows(data: dict[str, Any], key: str, origin: str) -> list[dict[str, Any]]:
+    """The tables of a name, each with texts, and lists of texts, alone."""
+    rows: list[dict[str, Any]] = data.get(key, [])
+    for row in rows if isinstance(rows, list) else [rows]:
+        values = [*row.values()] if isinstance(row, dict) and isinstance(rows, list) else [None]
+        lists = [each if isinstance(each, list) else [each] for each in values]
+        if any(not isinstance(each, str) for one in lists for each in one):
+            raise UserError(f"{origin}: {key!r} must be tables [[{key}]] of texts and lists of texts; found {row!r}")
+        if isinstance(row.get("do"), str):
+            raise UserError(f"{origin}: 'do' of a {key} must be a list; found {row['do']!r}")
+        for name in ("package", "script", "why", "name"):
+            if isinstance(row.get(name), list):
+                raise UserError(f"{origin}: {name!r} of a {key} must be a text; found {row[name]!r}")
+    return rows
 
 
 def _script(row: dict[str, Any], origin: str) -> KnownScript:

@@ -54,7 +54,10 @@ def parse(text: str, origin: str) -> list[Line]:
         kind, modifiers = words[0][0], words[0][1:]
         if len(words) < 2 or kind not in _KNOWN or set(modifiers) - _MODIFIERS:
             raise UserError(f"{origin}:{number}: not understood as tmpfiles.d(5): {text_line!r}")
-        path = shlex.split(words[1])[0]
+        try:
+            path = shlex.split(words[1])[0]
+        except (ValueError, IndexError):
+            raise UserError(f"{origin}:{number}: a path that is no word: {text_line!r}") from None
         rest = ["" if word == "-" else word for word in words[2:]]
         lines.append(Line(kind, modifiers, path, *rest))
     return lines

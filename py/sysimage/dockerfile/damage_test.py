@@ -26,7 +26,10 @@ def test_sed_blocks_inside_each_other() -> None:
     assert refused(sed_script.parse_script, "{" * 5000, False).endswith("': more than 50 { inside each other")
 
 
-@pytest.mark.parametrize(("text", "why"), [("(" * 5000, "more than 50 groups"), ("a{99999999999}", "too large")])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("(" * 5000, "more than 50 groups"), ("a{99999999999}", "too large"), ("a{" + "1" * 5000 + "}", "bad regular")],
+)
 def test_expressions(text: str, why: str) -> None:
     assert why in refused(regex.compile_posix, text, True)
 
@@ -60,3 +63,7 @@ def test_json_inside_itself(tmp_path: Path) -> None:
 def test_long_names() -> None:
     message = refused(run_line, machine(small_tree()), "mkdir -p " + "/" * 5000)
     assert message.endswith("a file name has 5000 characters, '////////////////////'...: at most 4095 are possible")
+
+
+def test_lines_by_number() -> None:
+    assert "is not supported" in refused(sed_script.parse_script, "1" * 5000 + "p", False)

@@ -38,7 +38,7 @@ def compile_posix(text: str, extended: bool, ignore_case: bool = False) -> re.Pa
     translated = _Translator(text, extended).alternatives(0)
     try:
         return re.compile(translated.encode("latin-1"), re.IGNORECASE if ignore_case else 0)
-    except (re.error, OverflowError) as error:
+    except (re.error, OverflowError, ValueError) as error:
         raise UserError(f"bad regular expression {text!r}: {error}") from error
 
 

@@ -206,7 +206,7 @@ class _Parser:
         return None
 
     def number(self) -> int:
-        match = re.compile(r"\d+").match(self.script, self.position)
+        match = re.compile("[0-9]{1,18}").match(self.script, self.position)
         if not match:
             raise self.fail("a number is missing")
         self.position = match.end()

@@ -51,8 +51,11 @@ def read(file: BinaryIO, name: str) -> Iterator[StoredMember]:
     Raises:
         UserError: it is cut off, damaged, or has members that are neither ordinary nor sparse files.
     """
+    end = file.seek(0, 2)
     position = 0
     while True:
+        if position > end:
+            raise UserError(f"{name}: the tar archive is cut off")
         file.seek(position)
         header = _block(file, name)
         if not any(header):

@@ -219,6 +219,17 @@ def test_damage(data: bytes, read_error: str | None, findings: list[str] | None)
     assert found == findings if findings is not None else found
 
 
+@pytest.mark.parametrize("size", [1 << 40, 1 << 80])
+def test_members_of_sizes_that_no_file_has(size: int) -> None:
+    data = damage(SAMPLE, 124, b"\x80" + size.to_bytes(11, "big"))
+    plain = damage(data, 156, b"0")
+    with pytest.raises(UserError) as caught:
+        list(sparse_tar.read(io.BytesIO(plain), "t"))
+    assert str(caught.value) == "t: the tar archive is cut off"
+    for each in (data, plain):
+        assert "x: its data cannot be followed, or is cut off" in sparse_tar.verify(io.BytesIO(each))
+
+
 def test_overlapping_segments() -> None:
     data = damage(SAMPLE, 386 + 24, b"00000000000")
     (member,) = sparse_tar.read(io.BytesIO(data), "t")
