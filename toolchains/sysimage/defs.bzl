@@ -9,6 +9,7 @@
     image_archive  the bytes: a compressed sparse tar, with its checksum
     image_inspect  a look at a finished image, by `bazel run`
     image_test     properties of an image against reviewed ones, and foreign judges
+    install_test   a base layer against a real install of its packages
     version_file   the version, stamped or constant
 
 An image stays an extent map until `image_archive` writes it: no rule before that makes the bytes of a partition.
@@ -21,6 +22,7 @@ load("//toolchains/sysimage/private:file_tree.bzl", _file_tree = "file_tree")
 load("//toolchains/sysimage/private:image_archive.bzl", _image_archive = "image_archive")
 load("//toolchains/sysimage/private:image_inspect.bzl", _image_inspect = "image_inspect")
 load("//toolchains/sysimage/private:image_test.bzl", _image_test = "image_test")
+load("//toolchains/sysimage/private:install_test.bzl", _install_test = "install_test")
 load("//toolchains/sysimage/private:rootfs_layer.bzl", _rootfs_layer = "rootfs_layer")
 load("//toolchains/sysimage/private:verity_image.bzl", _verity_image = "verity_image")
 load("//toolchains/sysimage/private:version_file.bzl", _version_file = "version_file")
@@ -36,6 +38,7 @@ file_tree = _file_tree
 image_archive = _image_archive
 image_inspect = _image_inspect
 image_test = _image_test
+install_test = _install_test
 rootfs_layer = _rootfs_layer
 verity_image = _verity_image
 version_file = _version_file

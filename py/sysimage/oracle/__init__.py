@@ -1,0 +1,1 @@
+"""Real installers as judges of what we compose."""
