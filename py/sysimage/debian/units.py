@@ -249,13 +249,18 @@ def preset(root: Root, name: str, manager: str = "system") -> None:
 def helper_enable(root: Root, name: str, manager: str = "system") -> None:
     """`deb-systemd-helper enable` on a first installation: presets (enabling only), and its state files.
 
+    Where no systemctl is installed yet the helper makes all links itself, to the path at which it finds the
+    unit first: /lib, which leads to /usr/lib.
+
     Raises:
         UserError: as `existing`.
     """
-    if wanted_by_presets(root, name, manager):
-        _make(root, links(root, name, manager))
     state = _state_folder(manager)
     closure = _helper_links(root, name, manager, [])
+    if not root.is_file("usr/bin/systemctl"):
+        _make(root, [Link(link.path, _helper_path(root, link.target)) for link in closure])
+    elif wanted_by_presets(root, name, manager):
+        _make(root, links(root, name, manager))
     _record(root, name, manager, [link.path for link in closure], keep=True)
     for link in closure:
         place = state + link.path.removeprefix(f"/etc/systemd/{manager}")
@@ -266,6 +271,12 @@ def helper_enable(root: Root, name: str, manager: str = "system") -> None:
 def helper_update_state(root: Root, name: str, manager: str = "system") -> None:
     """`deb-systemd-helper update-state`: records the links that the unit would have. Errors: as `existing`."""
     _record(root, name, manager, [link.path for link in _helper_links(root, name, manager, [])], keep=False)
+
+
+def _helper_path(root: Root, path: str) -> str:
+    """A unit's path as deb-systemd-helper finds it."""
+    short = path.removeprefix("/usr")
+    return short if root.is_file(short) else path
 
 
 def _state_folder(manager: str) -> str:

@@ -114,8 +114,34 @@ def test_presets_decide() -> None:
     assert units.wanted_by_presets(tree, "a.service")
 
 
+def test_debians_helper_asks_presets_where_there_is_a_systemctl() -> None:
+    tree = root()
+    tree.write("usr/bin/systemctl", "")
+    tree.write("usr/lib/systemd/system-preset/90.preset", "disable own.*\n")
+    units.helper_enable(tree, "own.service")
+    units.helper_enable(tree, "b.socket")
+    assert links(tree) == {
+        f"{ETC}/sockets.target.requires/b.socket": f"/{LIB}/b.socket",
+        f"{ETC}/up.target.upholds/b.socket": f"/{LIB}/b.socket",
+    }
+
+
+def test_debians_helper_makes_links_itself_before_there_is_a_systemctl() -> None:
+    tree = root()
+    tree.symlink("lib", "usr/lib")
+    tree.write("usr/lib/systemd/system-preset/90.preset", "disable *\n")
+    units.helper_enable(tree, "own.service")
+    units.helper_enable(tree, "b.socket")
+    assert links(tree) == {
+        "lib": "usr/lib",
+        f"{ETC}/multi-user.target.wants/own.service": f"/{ETC}/own.service",
+        f"{ETC}/sockets.target.requires/b.socket": "/lib/systemd/system/b.socket",
+    }
+
+
 def test_debians_helper_keeps_its_state() -> None:
     tree = root()
+    tree.write("usr/bin/systemctl", "")
     units.helper_enable(tree, "a.service")
     state = "var/lib/systemd/deb-systemd-helper-enabled"
     assert tree.text(f"{state}/a.service.dsh-also").splitlines() == [
