@@ -1,7 +1,7 @@
 """dpkg's database: what is installed, and which file belongs to which package.
 
 Under /var/lib/dpkg: `status` (one paragraph a package), `info/PACKAGE.*` (file list,
-checksums, scripts), `diversions`, `statoverride`, `triggers/`, `arch`. A package of
+checksums, scripts), `diversions`, `statoverride`, `triggers/`. A package of
 `Multi-Arch: same` has its architecture in the names of its info files.
 Sources: dpkg(1), dpkg-query(1), deb-triggers(5), and dpkg's doc/ and lib/dpkg/parse.c
 for the order of the fields.
@@ -142,7 +142,7 @@ def _conffiles(root: Root, deb: Deb) -> str:
     return lines
 
 
-def save(database: Database, root: Root, architecture: str) -> None:
+def save(database: Database, root: Root) -> None:
     """Writes the database into the tree: status, file lists, diversions, overrides, triggers."""
     for folder in ("info", "updates", "parts", "triggers", "alternatives"):
         root.directory(f"{ADMIN}/{folder}")
@@ -152,11 +152,12 @@ def save(database: Database, root: Root, architecture: str) -> None:
         listing = "".join(path + "\n" for path in paths)
         root.write(f"{ADMIN}/info/{info_name(database.packages[name])}.list", listing)
     root.write(f"{ADMIN}/info/format", "1\n")
-    root.write(f"{ADMIN}/arch", f"{architecture}\n")
     diversions = [database.diversions[path] for path in sorted(database.diversions)]
-    root.write(f"{ADMIN}/diversions", "".join(f"{each.path}\n{each.to}\n{each.package}\n" for each in diversions))
+    if diversions:
+        root.write(f"{ADMIN}/diversions", "".join(f"{each.path}\n{each.to}\n{each.package}\n" for each in diversions))
     overrides = [f"{' '.join(database.overrides[path])} {path}\n" for path in sorted(database.overrides)]
-    root.write(f"{ADMIN}/statoverride", "".join(overrides))
+    if overrides:  # without any dpkg has no such file
+        root.write(f"{ADMIN}/statoverride", "".join(overrides))
     _save_triggers(database, root)
     for name in ("lock", "lock-frontend"):
         root.write(f"{ADMIN}/{name}", b"", 0o640)

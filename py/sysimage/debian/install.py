@@ -76,9 +76,8 @@ def install(
     run.phase(steps, Phase.TMPFILES)
     run.phase(steps, Phase.UNITS)
     run.phase(_once(steps), Phase.ONCE)
-    architecture = _architecture(data)
-    _mark_automatic(root, [deb.name for deb in debs if deb.name in options.automatic], architecture)
-    database.save(data, root, architecture)
+    _mark_automatic(root, [deb.name for deb in debs if deb.name in options.automatic], _architecture(data))
+    database.save(data, root)
 
 
 class _Run:
