@@ -142,6 +142,20 @@ def _conffiles(root: Root, deb: Deb) -> str:
     return lines
 
 
+def remembered(database: Database, root: Root) -> list[Deb]:
+    """The installed packages as far as a tree remembers them: fields and control files, but not what they contain."""
+    debs = []
+    for fields in database.packages.values():
+        name = info_name(fields)
+        scripts = {
+            member: root.read(f"{ADMIN}/info/{name}.{member}")
+            for member in ("postinst", "triggers")
+            if root.is_file(f"{ADMIN}/info/{name}.{member}")
+        }
+        debs.append(Deb(fields, scripts, (), f"/{ADMIN}/info/{name}"))
+    return debs
+
+
 def save(database: Database, root: Root) -> None:
     """Writes the database into the tree: status, file lists, diversions, overrides, triggers."""
     for folder in ("info", "updates", "parts", "triggers", "alternatives"):

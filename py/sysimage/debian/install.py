@@ -60,7 +60,7 @@ def install(
     debs = [deb for deb in debs if not _is_installed(data, deb)]
     if not debs:
         return
-    steps = scripts.require(debs, table)
+    steps = scripts.require(debs, table) + scripts.awakened(database.remembered(data, root), debs, table)
     run = _Run(root, data, accounts)
     run.phase(steps, Phase.DIVERSIONS)
     lists = unpack(root, data, debs, PathFilter(options.exclude, options.include))

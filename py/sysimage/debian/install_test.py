@@ -163,6 +163,40 @@ def test_the_order_of_packages_decides_nothing(tmp_path: Path) -> None:
     assert installed(tmp_path, [BASE, WEB])[1] == installed(tmp_path, [WEB, BASE])[1]
 
 
+@pytest.mark.parametrize(
+    ("later", "made"),
+    [
+        (deb_bytes("x", [("usr/lib/cached/a/b", t.file(b""))]), ["cache/path"]),
+        (deb_bytes("x", [("usr/lib/cached", t.file(b""))]), ["cache/path"]),
+        (deb_bytes("x", [("usr/lib/cached2", t.file(b""))]), []),
+        (deb_bytes("x", [], {"triggers": "activate-noawait cached\n"}), ["cache/name"]),
+        (deb_bytes("x", [], {"triggers": "activate-noawait other\n# activate cached\n"}), []),
+    ],
+)
+def test_a_package_that_comes_later_activates_triggers(tmp_path: Path, later: bytes, made: list[str]) -> None:
+    table = parse_scripts(
+        """
+        [[trigger]]
+        name = "/usr/lib/cached"
+        why = "a cache of files"
+        do = ["file /cache/path 0644"]
+
+        [[trigger]]
+        name = "cached"
+        why = "a cache of something else"
+        do = ["file /cache/name 0644"]
+        """,
+        "scripts.toml",
+    )
+    cache = deb_bytes("cache", [], {"triggers": "interest-noawait /usr/lib/cached\ninterest cached\n"})
+    with Spool(tmp_path) as spool:
+        root = Root(Tree(), spool.sources, EPOCH * t.NANOSECONDS)
+        install(root, read(tmp_path, spool, cache), table, ACCOUNTS)
+        root.remove("cache")
+        install(root, read(tmp_path, spool, later), table, ACCOUNTS)
+    assert [path for path, _ in root.tree.walk() if path.startswith("cache/")] == made
+
+
 def test_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         installed(tmp_path, [BASE], [deb_bytes("base-passwd", Version="2")])

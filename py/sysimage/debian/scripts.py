@@ -5,7 +5,8 @@ postinst. Blocks that debhelper generated are understood (see `blocks`). If anyt
 script must stand in the table by its SHA-256, with the actions done instead and why that
 is enough. A new or changed script is an error that says where to add it. `prerm` and `postrm` run
 when a package is upgraded or removed; nothing is when an image is composed, so they never run, and
-inside the image they are there for dpkg. Triggers that packages are interested in stand in the table too.
+inside the image they are there for dpkg. Triggers that packages are interested in stand in the table too; what
+stands there is done when the package is installed, and again when one that comes later activates the trigger.
 
 The table is TOML: `[[script]]` with package (a shell pattern), script, sha256 (one or several), why, do (actions);
 `[[trigger]]` with name, why, do. An action is a word of the vocabulary in `actions` with its arguments.
@@ -200,6 +201,27 @@ def plan(debs: Sequence[Deb], table: ScriptsTable) -> tuple[list[Step], list[Fin
     return steps, findings
 
 
+def awakened(there: Iterable[Deb], debs: Sequence[Deb], table: ScriptsTable) -> list[Step]:
+    """What packages that are there already do because new ones activate triggers that they are interested in.
+
+    Source: deb-triggers(5): a name is activated by `activate` directives, a path by any file at or below it.
+    """
+    names: set[str] = set()
+    paths: set[str] = set()
+    for deb in debs:
+        names.update(words[1] for words in _directives(deb) if words[0].startswith("activate"))
+        for member in deb.entries:
+            parts = member.path.split("/")
+            paths.update("/" + "/".join(parts[:end]) for end in range(1, len(parts) + 1))
+    return [
+        Step(deb, "triggers", action)
+        for deb in there
+        for name in _interests(deb)
+        if name in table.triggers and name in (paths if name.startswith("/") else names)
+        for action in table.triggers[name].actions
+    ]
+
+
 def _read(deb: Deb, script: str, table: ScriptsTable, steps: list[Step], findings: list[Finding]) -> None:
     data = deb.scripts[script]
     text = t.decode(data)
@@ -224,9 +246,13 @@ def _read(deb: Deb, script: str, table: ScriptsTable, steps: list[Step], finding
 
 def _interests(deb: Deb) -> list[str]:
     """Names (or paths) of the triggers that a package is interested in. Source: deb-triggers(5)."""
+    return [words[1] for words in _directives(deb) if words[0].startswith("interest")]
+
+
+def _directives(deb: Deb) -> list[list[str]]:
+    """The lines of a package's triggers file, each a directive and a trigger."""
     lines = t.decode(deb.scripts.get("triggers", b"")).splitlines()
-    words = [line.partition("#")[0].split() for line in lines]
-    return [each[1] for each in words if len(each) == 2 and each[0].startswith("interest")]
+    return [words for words in (line.partition("#")[0].split() for line in lines) if len(words) == 2]
 
 
 def _sha256(data: bytes) -> str:
