@@ -14,8 +14,8 @@ from pathlib import Path
 
 from absl import flags
 
-from sysimage.explanation import explain, picture
 from sysimage.errors import UserError
+from sysimage.explanation import explain, picture
 from tools.main import run
 
 _LIMIT = flags.DEFINE_integer("limit", 20, "How many differences to list; the others are counted.", lower_bound=1)

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from sysimage import verity
+from sysimage.errors import UserError
 from sysimage.explanation import words
 from sysimage.explanation.content import BLOCK, compare_bytes, differing
 from sysimage.explanation.findings import Findings, Pair, Place, Rank
 from sysimage.explanation.trees import Compare, Side, compare_trees
-from sysimage.errors import UserError
 from sysimage.ext4.layout import JOURNAL_INODE, SUPERBLOCK_OFFSET, Superblock
 from sysimage.ext4.read import names as entry_names
 from sysimage.ext4.read import node_of, walk

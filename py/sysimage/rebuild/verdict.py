@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sysimage.explanation import explain, picture
 from sysimage.errors import UserError
+from sysimage.explanation import explain, picture
 from sysimage.rebuild.build import Build, Request, remove, say
 from sysimage.rebuild.execution_log import causes
 from sysimage.rebuild.published import Published, file_hash
