@@ -31,6 +31,7 @@ case $(pwd -P)/ in
   *) workdir=/ic ;;
 esac
 readonly here repository workdir
+readonly elsewhere='make room there, or set XDG_CACHE_HOME to a folder on another disk'
 readonly cache=${XDG_CACHE_HOME:-${HOME:?is not set, so there is no place for caches}/.cache}/ic-container
 
 say() { echo "container-run: $*" >&2; }
@@ -38,6 +39,16 @@ die() {
   say "$1 (hint: $2)"
   exit 2
 }
+
+# Puts standard input into a file of the cache, whole or not at all.
+put() {
+  { cat > "$1.$$" && mv "$1.$$" "$1"; } && return
+  rm --force "$1.$$"
+  die "cannot write $1" "${elsewhere}"
+}
+
+# MiB that are left for caches.
+room() { echo $(($(df --block-size=1M --output=avail "${cache}" | tail --lines=1))); }
 
 # --- The definition: suite and packages, as the Dockerfile has them -------------------------------------------------
 
@@ -113,10 +124,14 @@ make_root() {
     say "making the root of the container from $(packages | tr ',' '\n' | wc --lines) Debian packages: once, about a minute"
     SECONDS=0
     "${here}/make-root.sh" "$(suite)" "$(packages)" "${building}" < /dev/null >&2 || {
-      status=$?
-      ((status == 3)) || say "the root could not be made (see above); the next start tries again"
-      exit 2
+      status=$? left=$(room)
+      rm --recursive --force --one-file-system "${building}"
+      ((status != 3)) || exit 2
+      ((left >= 64)) || die "no room for the root: ${left} MiB were left in ${cache}" "${elsewhere}"
+      die "the root could not be made: see above" "the next start tries again; if the mirror is at fault, DEBIAN_MIRROR names another"
     }
+    # The name comes after the bytes, also when the machine stops right here.
+    sync --file-system "${building}"
     mv "${building}" "${root}"
     say "root made in ${SECONDS} s: ${root}"
     prune_roots
@@ -252,8 +267,8 @@ share_caches() {
   key=$(printf '%s' "${repository}" | sha256sum | cut --characters=1-16)
   outputs=${cache}/bazel/${key}
   bazelrc=${outputs}/container.bazelrc
-  mkdir --parents "${outputs}" "${cache}/repository" "${cache}/home" "${cache}/tmp"
-  printf '%s\n' "${repository}" > "${outputs}/repository"
+  mkdir --parents "${outputs}" "${cache}/repository" "${cache}/home" "${cache}/tmp" || die "cannot write ${cache}" "${elsewhere}"
+  put "${outputs}/repository" <<< "${repository}"
   settings=$(
     cat "${here}/bazel.bazelrc"
     printf '%s\n' '' '# Added by container-run.sh.' \
@@ -266,8 +281,7 @@ share_caches() {
   )
   # The file that a running server sees stays as it is, unless there is something to change.
   if [[ ! -f ${bazelrc} || $(< "${bazelrc}") != "${settings}" ]]; then
-    printf '%s\n' "${settings}" > "${bazelrc}.$$"
-    mv "${bazelrc}.$$" "${bazelrc}"
+    put "${bazelrc}" <<< "${settings}"
   fi
   binds+=(bind "${cache}/home" /home/builder bind "${cache}/tmp" /var/tmp bind "${outputs}" "${outputs}"
     bind "${cache}/repository" "${cache}/repository" ro-bind "${bazelrc}" /etc/bazel.bazelrc bind "${repository}" /ic)
@@ -276,10 +290,12 @@ share_caches() {
 }
 
 prune() {
-  local folder
+  local folder of
   prune_roots
   for folder in "${cache}"/bazel/*; do
-    if [[ -f ${folder}/repository && ! -d $(cat "${folder}/repository") ]]; then
+    of=$(cat "${folder}/repository" 2> /dev/null) || continue
+    # A disk that was full may have left the file empty: whose outputs they are is not known then.
+    if [[ ${of} && ! -d ${of} ]]; then
       say "removing ${folder}"
       chmod --recursive u+w "${folder}" && rm --recursive --force --one-file-system "${folder}"
     fi
@@ -304,7 +320,7 @@ main() {
   done
   (($#)) || set -- /bin/bash
   [[ ! ${as_root} || ${EUID} == 0 ]] || die "--as-root is for root" "start it as root"
-  mkdir --parents "${cache}"
+  mkdir --parents "${cache}" || die "cannot write ${cache}" "${elsewhere}"
   name=$(engine)
   key=$(definition)
   share_configuration

@@ -114,13 +114,57 @@ def test_a_root_that_fails_leaves_nothing_that_counts(machine: Machine) -> None:
     result = machine.run("true", **MIRROR)
     assert result.returncode == 2
     assert "E: broken package\n" in result.stderr
-    assert result.stderr.endswith("container-run: the root could not be made (see above); the next start tries again\n")
-    assert all(name.endswith(".partial") for name in machine.roots())
+    assert result.stderr.endswith(
+        "container-run: the root could not be made: see above "
+        "(hint: the next start tries again; if the mirror is at fault, DEBIAN_MIRROR names another)\n"
+    )
+    assert machine.roots() == []
 
     (machine.programs / "mmdebstrap").write_text(good)
     result = machine.run("true", **MIRROR)
     assert result.returncode == 0, result.stderr
     assert re.fullmatch(r"root-[0-9a-f]{16}", " ".join(machine.roots()))
+
+
+def on_a_small_disk(machine: Machine, *shell: str) -> subprocess.CompletedProcess[str]:
+    """Runs pieces of shell as root of a namespace in which the home is a disk of 20 MiB."""
+    mounted = " && ".join((f"mount -t tmpfs -o size=20M tmpfs '{machine.home}'", *shell))
+    return run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounted], machine.environment(**MIRROR))
+
+
+MAKE_ROOM = "make room there, or set XDG_CACHE_HOME to a folder on another disk"
+
+
+def test_a_disk_that_fills_up_while_the_root_is_made(machine: Machine) -> None:
+    machine.stand_in("mmdebstrap", 'mkdir "${@: -2:1}" && exec dd if=/dev/zero of="${@: -2:1}/file" bs=1M count=100')
+    left = f"(! '{machine.script}' true) && ls '{machine.cache}'"
+    result = on_a_small_disk(machine, left)
+    assert "No space left on device\n" in result.stderr
+    assert result.stderr.endswith(
+        f"container-run: no room for the root: 0 MiB were left in {machine.cache} (hint: {MAKE_ROOM})\n"
+    )
+    assert result.stdout.split() == ["bazel", "home", "making.lock", "repository", "tmp"]
+
+
+def test_a_disk_that_is_full(machine: Machine) -> None:
+    fill = f"(! dd if=/dev/zero of='{machine.home}/filling' bs=64k 2> /dev/null)"
+    left = f"(! '{machine.script}' true) && find '{machine.cache}' -type f"
+    result = on_a_small_disk(machine, fill, left)
+    assert re.search(
+        rf"\ncontainer-run: cannot write {machine.cache}/bazel/[0-9a-f]{{16}}/repository \(hint: {MAKE_ROOM}\)\n$",
+        result.stderr,
+    ), result.stderr
+    assert result.stdout == ""
+
+
+def test_prune_keeps_outputs_whose_repository_is_not_known(machine: Machine) -> None:
+    known, unknown, gone = (machine.cache / "bazel" / name for name in ("known", "unknown", "gone"))
+    for folder, repository in ((known, str(machine.repository)), (unknown, ""), (gone, "/no/such/folder")):
+        folder.mkdir(parents=True)
+        (folder / "repository").write_text(repository)
+    result = machine.run("--prune")
+    assert (result.returncode, result.stderr) == (0, f"container-run: removing {gone}\n")
+    assert sorted((machine.cache / "bazel").iterdir()) == [known, unknown]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
