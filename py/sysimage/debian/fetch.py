@@ -67,7 +67,7 @@ class Fetcher:
             UserError: none has it; or the first thing that went wrong with one.
         """
         kept = self.cache / package.sha256[:2] / f"{package.sha256}.deb"
-        if kept.is_file() and kept.stat().st_size == package.size:
+        if _is_whole(kept, package):
             return kept
         errors: list[UserError] = []
         for mirror in self.mirrors[package.archive]:
@@ -89,6 +89,14 @@ class Fetcher:
         """The .debs of many packages, in their order. Errors: as `deb`."""
         with concurrent.futures.ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
             return list(pool.map(self.deb, packages))
+
+
+def _is_whole(file: Path, package: LockedPackage) -> bool:
+    """Whether a file of the cache is the package: disks lose bytes, and caches are copied about."""
+    if not file.is_file() or file.stat().st_size != package.size:
+        return False
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() == package.sha256
 
 
 def _check(package: LockedPackage, mirror: str, data: bytes) -> None:

@@ -20,6 +20,7 @@ SNAPSHOT_PLACEHOLDER = "{snapshot}"
 SNAPSHOT_FORMAT = "%Y%m%dT%H%M%SZ"
 
 _SNAPSHOT = re.compile(r"\d{8}T\d{6}Z")
+_SCHEMES = ("http:", "https:", "file:")
 _ONE_LINE = re.compile(r"^deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(.+)$")
 
 
@@ -78,7 +79,7 @@ def find_mirrors(
         apt_folder: where the machine's apt configuration lies.
 
     Raises:
-        UserError: none is known, or one has `{snapshot}` and there is none.
+        UserError: none is known, one is no address, or one has `{snapshot}` and there is none.
     """
     variable = variable_of(archive)
     mirrors = environment.get(variable, "").split()
@@ -87,7 +88,7 @@ def find_mirrors(
         mirrors = [
             uri
             for uri, components in configured_sources(apt_folder)
-            if "main" in components and archive_of(uri) == archive and uri.startswith(("http://", "https://", "file:"))
+            if "main" in components and archive_of(uri) == archive and uri.startswith(_SCHEMES)
         ]
     if not mirrors:
         raise UserError(
@@ -95,6 +96,12 @@ def find_mirrors(
             f"{variable} is not set and {apt_folder} has no source of it",
             hint=f"set {variable} to the address of a mirror",
         )
+    for mirror in mirrors:
+        if not mirror.startswith(_SCHEMES):
+            raise UserError(
+                f'{variable} names the mirror "{mirror}", which begins with none of {", ".join(_SCHEMES)}',
+                hint="give the base address of a mirror, http://HOST/debian",
+            )
     if not snapshot and any(SNAPSHOT_PLACEHOLDER in mirror for mirror in mirrors):
         raise UserError(
             f"{variable} has {SNAPSHOT_PLACEHOLDER}, but which is not known",

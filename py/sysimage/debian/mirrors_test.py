@@ -107,6 +107,15 @@ def test_no_mirror(tmp_path: Path) -> None:
     )
 
 
+def test_no_address(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        find_mirrors("debian", {"DEBIAN_MIRROR": "http://a.example/debian mirror.example/debian"}, apt_folder=tmp_path)
+    assert str(caught.value) == (
+        'DEBIAN_MIRROR names the mirror "mirror.example/debian", which begins with none of http:, https:, file: '
+        "(hint: give the base address of a mirror, http://HOST/debian)"
+    )
+
+
 def test_snapshot_without_a_date(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         find_mirrors("debian", {"DEBIAN_MIRROR": "http://a.example/{snapshot}"}, apt_folder=tmp_path)

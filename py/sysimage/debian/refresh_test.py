@@ -103,6 +103,18 @@ def test_lock(server: str, tmp_path: Path) -> None:
     assert offline.debs(lock.packages) == debs
 
 
+@pytest.mark.parametrize("damaged", [b"", b"not really a package: tiny-libc 1:2.41-1+b2\n"], ids=["empty", "changed"])
+def test_damaged_cache(server: str, tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "apt").mkdir()
+    package = make_lock(server, tmp_path / "apt").packages[4]
+    fetcher = Fetcher({"tiny": [server]}, tmp_path / "cache", "")
+    kept = fetcher.deb(package)
+    whole = kept.read_bytes()
+    assert len(damaged) in (0, package.size)
+    kept.write_bytes(damaged)
+    assert fetcher.deb(package).read_bytes() == whole
+
+
 def test_version_gone(server: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "apt").mkdir()
     lock = make_lock(server, tmp_path / "apt")
