@@ -41,3 +41,17 @@ def write_text(path: Path | str, text: str) -> None:
     """Writes a small text file, whole or not at all. Errors: as `atomic_output`."""
     with atomic_output(path) as file:
         file.write(text.encode("utf-8", "surrogateescape"))
+
+
+def write_source(path: Path | str, text: str) -> None:
+    """Writes a text file of the source tree, whole or not at all, also when the machine stops right after.
+
+    Its bytes are on the disk before it takes its name; a file that was there before lends its mode. Errors: as
+    `atomic_output`.
+    """
+    path = Path(path)
+    mode = path.stat().st_mode & 0o777 if path.is_file() else 0o644
+    with atomic_output(path, mode) as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        file.flush()
+        os.fsync(file.fileno())

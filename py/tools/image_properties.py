@@ -11,7 +11,7 @@ from pathlib import Path
 from absl import flags
 
 from sysimage.errors import UserError
-from sysimage.files import write_text
+from sysimage.files import write_source
 from sysimage.inspection import look, open_image
 from sysimage.properties import properties
 from tools.main import refuse_arguments, run
@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> None:
     top = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not top:
         raise UserError("--golden writes into the workspace, which is not known", hint="start it by bazel run")
-    write_text(Path(top) / _GOLDEN.value, text)
+    write_source(Path(top) / _GOLDEN.value, text)
     print(f"wrote {_GOLDEN.value}")
 
 

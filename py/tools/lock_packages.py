@@ -27,7 +27,7 @@ from sysimage.debian.refresh import IndexLoader, SetSpec, Suite, check_not_older
 from sysimage.debian.resolve import Resolver
 from sysimage.debian.scripts import load_scripts
 from sysimage.errors import UserError
-from sysimage.files import write_text
+from sysimage.files import write_source, write_text
 from tools.main import refuse_arguments, run
 
 KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
@@ -161,7 +161,7 @@ def refresh(path: Path, specs: Sequence[SetSpec], suites: Sequence[Suite]) -> No
     if not changes.any:
         print(f"{path.name} is up to date")
         return
-    write_text(path, new.to_text())
+    write_source(path, new.to_text())
     print(f"wrote {path.name}")
 
 

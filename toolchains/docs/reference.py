@@ -9,10 +9,12 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sysimage.errors import UserError
+from sysimage.files import write_source
 from toolchains.docs.textproto import Message, parse
 
 INDEX = "README.md"
@@ -166,6 +168,20 @@ def read_pages(words: Sequence[str]) -> list[Page]:
     ]
 
 
+def write_all(folder: Path, pages: Mapping[str, str]) -> None:
+    """Writes the pages into a folder, each whole or not at all, then removes those that are no more.
+
+    Raises:
+        UserError: one cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages.items():
+        write_source(folder / name, text)
+    for former in folder.glob("*.md"):
+        if former.name not in pages:
+            former.unlink()
+
+
 def main() -> None:
     """Writes the pages into the workspace."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,12 +193,11 @@ def main() -> None:
         sys.exit(f"the workspace is not known (hint: {_UPDATED_BY})")
     folder = Path(workspace) / arguments.folder
     pages = render_all(read_pages(arguments.pages))
-    folder.mkdir(parents=True, exist_ok=True)
-    for former in folder.glob("*.md"):
-        if former.name not in pages:
-            former.unlink()
-    for name, text in pages.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    try:
+        write_all(folder, pages)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     print(f"wrote {len(pages)} pages into {arguments.folder}")
 
 

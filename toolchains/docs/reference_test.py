@@ -1,8 +1,11 @@
 """How extracted docs become pages."""
 
+from pathlib import Path
+
 import pytest
 
-from toolchains.docs.reference import examples, page, render, render_all, render_index
+from sysimage.errors import UserError
+from toolchains.docs.reference import examples, page, render, render_all, render_index, write_all
 
 _EXTRACTED = r"""
 rule_info {
@@ -131,3 +134,17 @@ def test_examples(doc: str, expected: list[str]) -> None:
 
 def test_examples_of_a_page() -> None:
     assert page("box", _EXTRACTED).examples == ('box_image(\n    name = "box",\n)\n',)
+
+
+def test_pages_are_written_before_former_ones_go(tmp_path: Path) -> None:
+    (tmp_path / "former.md").write_text("former")
+    (tmp_path / "kept.md").write_text("old")
+    (tmp_path / "new.md").mkdir()  # so that this page cannot be written
+    with pytest.raises(UserError) as caught:
+        write_all(tmp_path, {"kept.md": "new", "new.md": "new"})
+    assert str(caught.value) == f"cannot write {tmp_path}/new.md: Is a directory"
+    assert (tmp_path / "former.md").read_text() == "former"
+
+    (tmp_path / "new.md").rmdir()
+    write_all(tmp_path, {"kept.md": "new", "new.md": "new"})
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"kept.md": "new", "new.md": "new"}
