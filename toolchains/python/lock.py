@@ -23,6 +23,10 @@ HEADER = """\
 """
 
 
+class LockError(Exception):
+    """What a person can mend: one line."""
+
+
 @dataclass(slots=True)
 class Wheel:
     """One pinned package: its version, the hashes of its wheels and who needs it."""
@@ -47,7 +51,7 @@ def merge_reports(reports: Iterable[Mapping[str, Any]]) -> dict[str, Wheel]:
     """Joins pip's installation reports for several interpreters.
 
     Raises:
-        ValueError: two interpreters got different versions of one package.
+        LockError: two interpreters got different versions of one package.
     """
     wheels: dict[str, Wheel] = {}
     for report in reports:
@@ -57,7 +61,7 @@ def merge_reports(reports: Iterable[Mapping[str, Any]]) -> dict[str, Wheel]:
             name = normalise(metadata["name"])
             wheel = wheels.setdefault(name, Wheel(metadata["version"]))
             if wheel.version != metadata["version"]:
-                raise ValueError(f"{name}: interpreters differ: {wheel.version} and {metadata['version']}")
+                raise LockError(f"{name}: interpreters differ: {wheel.version} and {metadata['version']}")
             wheel.hashes.add(item["download_info"]["archive_info"]["hashes"]["sha256"])
         for item in report["install"]:
             for requirement in item["metadata"].get("requires_dist", []):
@@ -84,8 +88,30 @@ def resolve(requirements: Path, python_version: str, work: Path) -> Any:
     command += ["--only-binary=:all:", f"--python-version={python_version}", "--implementation=cp"]
     command += [f"--platform={platform}" for platform in PLATFORMS]
     command += [f"--target={work / 'nowhere'}", f"--report={report}", f"--requirement={requirements}"]
-    subprocess.run(command, check=True)
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise LockError(
+            f"pip could not resolve {requirements} for Python {python_version} (hint: its message is above)"
+        )
     return json.loads(report.read_text(encoding="utf-8"))
+
+
+def replace(path: Path, text: str) -> None:
+    """Writes a file of the source tree: whole, and on the disk before it takes its name, or not at all.
+
+    Raises:
+        LockError: it cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise LockError(f"cannot write {path}: {error.strerror} (hint: it is as it was)") from error
 
 
 def main() -> None:
@@ -96,7 +122,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         reports = [resolve(folder / "requirements.in", version, Path(work)) for version in PYTHON_VERSIONS]
     after = format_lock(merge_reports(reports))
-    lock.write_text(after, encoding="utf-8")
+    replace(lock, after)
     old, new = ({line for line in text.splitlines() if "==" in line} for text in (before, after))
     for line in sorted(old ^ new, key=lambda line: line.split("==")[0]):
         print("+" if line in new else "-", line.removesuffix(" \\"))
@@ -104,4 +130,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LockError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

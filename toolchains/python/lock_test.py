@@ -1,11 +1,17 @@
 """Tests of the wheels' lock."""
 
 import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toolchains.python.lock import Wheel, format_lock, merge_reports, requirement_name
+from toolchains.python import lock as program
+from toolchains.python.lock import LockError, Wheel, format_lock, merge_reports, replace, requirement_name
 
 
 def report(*packages: tuple[str, str, str, list[str]]) -> dict[str, Any]:
@@ -58,5 +64,40 @@ def test_merge_joins_hashes_and_keeps_who_needs_what() -> None:
 
 
 def test_one_version_for_all_interpreters() -> None:
-    with pytest.raises(ValueError, match=r"^top: interpreters differ: 1 and 2$"):
+    with pytest.raises(LockError, match=r"^top: interpreters differ: 1 and 2$"):
         merge_reports([report(("top", "1", "aa", [])), report(("top", "2", "bb", []))])
+
+
+def test_a_lock_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    replace(lock, "old\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # Python ignores the signal, so the write fails
+    try:
+        with pytest.raises(LockError) as caught:
+            replace(lock, "x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(caught.value) == f"cannot write {lock}: File too large (hint: it is as it was)"
+    assert lock.read_text() == "old\n"
+    assert os.listdir(tmp_path) == [lock.name]
+
+
+def test_without_an_index_the_lock_stays_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "toolchains" / "python"
+    folder.mkdir(parents=True)
+    (folder / "requirements.in").write_text("no-such-wheel==1\n")
+    (folder / "requirements.lock").write_text("old\n")
+    environment = {**os.environ, "BUILD_WORKSPACE_DIRECTORY": str(tmp_path), "PIP_NO_INDEX": "1"}
+    done = subprocess.run(
+        [sys.executable, program.__file__], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        f"\nerror: pip could not resolve {folder}/requirements.in for Python 3.11 (hint: its message is above)\n"
+    )
+    assert "Traceback" not in done.stderr
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {
+        "requirements.in": "no-such-wheel==1\n",
+        "requirements.lock": "old\n",
+    }
