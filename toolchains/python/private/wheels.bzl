@@ -66,7 +66,7 @@ def _pip(repository_ctx, python, command, arguments):
     if result.return_code != 0:
         fail("could not install {} (hint: pip must be able to; its index, proxy and certificates come from its configuration and environment):\n{}".format(
             requirement.split(" ")[0],
-            result.stderr,
+            result.stderr or "pip said nothing and ended with status {}".format(result.return_code),
         ))
 
 def _wheel_impl(repository_ctx):
