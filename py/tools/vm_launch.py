@@ -1,6 +1,6 @@
 """Boots a disk image in QEMU, with its console in this terminal; changes to the disk are thrown away."""
 
-import shutil
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +25,21 @@ _SUFFIX = ".tar.zst"
 _GIB = 1 << 30
 
 
+def unpack_to(image: Path, kept: Path, size: int) -> Path:
+    """Makes the disk that keeps its changes. It takes its name when it is complete; its holes stay holes.
+
+    Raises:
+        UserError: the image is none, or the disk cannot be written where it is to be.
+    """
+    try:
+        # Beside its place: from another file system it could only be copied there, byte by byte, and hole by hole.
+        with tempfile.TemporaryDirectory(prefix=f"{kept.name}.", suffix=".partial", dir=kept.parent) as folder:
+            os.replace(disks.unpack(image, folder, size=size), kept)
+    except OSError as error:
+        raise UserError(f"cannot write {kept}: {error.strerror}", hint="name another file with --keep") from error
+    return kept
+
+
 def provide_disk(scratch: Path) -> Disk:
     """The disk that the flags describe.
 
@@ -39,12 +54,9 @@ def provide_disk(scratch: Path) -> Disk:
         raise UserError(f"there is no image {image}")
     if not image.name.endswith(_SUFFIX):
         return Disk(image.absolute())
-    disk = disks.unpack(image, scratch, size=size)
     if _KEEP.value:
-        kept = Path(_KEEP.value).absolute()
-        shutil.move(disk, kept)
-        return Disk(kept, writable=True)
-    return Disk(disk)
+        return Disk(unpack_to(image, Path(_KEEP.value).absolute(), size), writable=True)
+    return Disk(disks.unpack(image, scratch, size=size))
 
 
 def main(argv: Sequence[str]) -> int:
