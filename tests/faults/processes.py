@@ -9,12 +9,13 @@ from pathlib import Path
 from tests.nested.workspace import Workspace
 
 
-def processes(workspace: Workspace, *words: str) -> Iterator[int]:
+def processes(workspace: Workspace, *words: str, program: str = "") -> Iterator[int]:
     """Processes that run for a workspace's Bazel: those whose command line or folder lies in what it writes.
 
     Args:
         workspace: whose Bazel.
         words: what must stand in the command line, every one.
+        program: what it must be; empty: whatever.
     """
     own = os.fsencode(workspace.output_user_root)
     for folder in Path("/proc").iterdir():
@@ -24,6 +25,8 @@ def processes(workspace: Workspace, *words: str) -> Iterator[int]:
             command = (folder / "cmdline").read_bytes()
             place = os.readlink(os.fsencode(folder / "cwd"))
         except OSError:  # it has ended, or is another user's
+            continue
+        if program and command.split(b"\0")[0].rpartition(b"/")[2] != program.encode():
             continue
         if (own in command or place.startswith(own)) and all(word.encode() in command for word in words):
             yield int(folder.name)
@@ -42,14 +45,14 @@ def kill_everything(workspace: Workspace) -> None:
 
 
 def kill_one(workspace: Workspace, *words: str, timeout: float = 120) -> None:
-    """Kills the first process that appears with these words in its command line.
+    """Kills the first Python program that appears with these words in its command line.
 
     Raises:
         AssertionError: none has appeared.
     """
     end = time.monotonic() + timeout
     while time.monotonic() < end:
-        for process in processes(workspace, *words):
+        for process in processes(workspace, *words, program="python3"):
             if _kill(process):
                 return
         time.sleep(0.005)

@@ -5,8 +5,9 @@ load("//tests/nested/private:workspace_sources.bzl", "workspace_sources")
 def _nested_impl(_module_ctx):
     workspace_sources(
         name = "workspace_sources",
-        # What no image is made of, so that a change of it runs no nested build again.
+        # The user's own settings, and what no image is made of, so that a change of it runs no nested build again.
         ignored = [
+            ".bazelrc.user",
             ".ci",
             "CONTRIBUTING.md",
             "README.md",
