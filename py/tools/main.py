@@ -1,6 +1,7 @@
 """What all programs share: flags, the exit code of a user's error, sources named on the command line."""
 
 import gc
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -10,11 +11,14 @@ from sysimage.errors import UserError
 from sysimage.extents import Sources
 
 EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT  # as shells count it
 _HELP = ("-h", "-?", "--help", "--helpshort", "--helpfull", "--helpxml")
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
     """Runs a program: a `UserError`, or a bad flag, is one line on standard error and exit status 2.
+
+    Ctrl-C is one word and exit status 130.
 
     absl's own runner is left to who asks for help: loading it costs more than most programs do. So does looking for
     cycles among millions of small objects that live to the end.
@@ -31,6 +35,9 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
         print(f"error: {message} (hint: --help lists the flags)", file=sys.stderr)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
     sys.exit(EXIT_USER_ERROR)
 
 

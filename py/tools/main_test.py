@@ -1,5 +1,6 @@
 """What all programs share, as a user meets it: through a process."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +12,20 @@ from tools.main import parse_sources, refuse_arguments
 
 PROGRAM = """
 import sys
+import time
 sys.path[:0] = {path!r}
 from absl import flags
 from sysimage.errors import UserError
 from tools.main import run
-WHAT = flags.DEFINE_enum("what", "pass", ["pass", "user", "bug", "status"], "What to do.")
+WHAT = flags.DEFINE_enum("what", "pass", ["pass", "user", "bug", "status", "wait"], "What to do.")
 def main(argv):
     if WHAT.value == "user":
         raise UserError("the egg is cold", hint="boil it")
     if WHAT.value == "bug":
         raise ValueError("nobody expected this")
-    print(argv[1:])
+    print(argv[1:], flush=True)
+    if WHAT.value == "wait":
+        time.sleep(60)
     return 3 if WHAT.value == "status" else None
 run(main)
 """
@@ -59,6 +63,18 @@ def test_a_bug_shows_its_traceback(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "nobody expected this" in done.stderr
+
+
+def test_an_interruption_is_one_word(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.format(path=sys.path))
+    command = [sys.executable, program, "--what=wait"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
 
 
 def test_help(tmp_path: Path) -> None:
