@@ -324,10 +324,13 @@ def _parse_records(data: bytes, at: int) -> list[tuple[str, bytes]]:
     position = 0
     while position < len(data):
         space = data.find(b" ", position, position + 20)
+        # No more than what is there, and more than its own digits: each turn comes further.
         length = _decimal_number(data[position:space], at) if space > 0 else 0
+        if not position <= space < position + length <= len(data):
+            raise _DamagedError(f"the extended header at byte {at} is damaged")
         record = data[space + 1 : position + length]
         key, separator, value = record.partition(b"=")
-        if not separator or not value.endswith(b"\n") or position + length > len(data):
+        if not separator or not value.endswith(b"\n"):
             raise _DamagedError(f"the extended header at byte {at} is damaged")
         records.append((decode(key), value[:-1]))
         position += length

@@ -223,6 +223,11 @@ BAD = [
         "X: the extended header at byte 0 is damaged (hint: fetch or build it again)",
     ),
     (
+        # Without its blank the second record was the first one again, for ever.
+        entry(b"x", b"%011o\0" % 22, b"11 path=ab\n11$path=cd\n"),
+        "X: the extended header at byte 0 is damaged (hint: fetch or build it again)",
+    ),
+    (
         entry(b"x", b"%011o\0" % 5010, b"5010 size=" + b"9" * 4999 + b"\n") + entry(),
         f"X: the entry at byte 5632 has {b'9' * 50!r} where a number must stand (hint: fetch or build it again)",
     ),

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from sysimage.extents import Extent, ExtentMap, FileSlice, Sources
-from sysimage.tree import NANOSECONDS, Node, NodeType, Tree, decode, directory, join
+from sysimage.tree import NANOSECONDS, Node, NodeType, Tree, decode, directory, encode, join
 
 PATTERN = "pattern"
 PATTERN_SIZE = 1 << 20
@@ -169,7 +169,7 @@ def tree(random: Random, limits: Limits) -> Tree:
     for _ in range(random.choice((0, 1, 5, 30, limits.nodes, limits.nodes))):
         folder = folders[-1] if random.random() < 0.4 else random.choice(folders)
         path = join(folder, decode(name(random)))
-        if path in made or path == "lost+found" or len(path) > limits.path_max:
+        if path in made or path == "lost+found" or len(encode(path)) > limits.path_max:
             continue
         if linkable and random.random() < 0.1:
             made.link(path, random.choice(linkable))

@@ -174,7 +174,7 @@ def _raw_map(path: Path) -> object:
     loaded = extents.load(path)
     if loaded.size < 1 << 28:
         source = path.with_name("source")
-        source.write_bytes(bytes(1 << 16))
+        source.write_bytes(bytes(1 << 20))
         with extents.Sources(dict.fromkeys(loaded.sources(), source)) as sources:
             write_raw(loaded, sources, path.with_name("raw"))
     return loaded

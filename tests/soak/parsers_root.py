@@ -174,7 +174,9 @@ def _elf(random: Random, _folder: Path) -> bytes:
 
 def _call_libraries(path: Path) -> object:
     folder = "usr/lib/x86_64-linux-gnu"
-    root = root_of({f"{folder}/libx.so.1.2": path.read_bytes(), f"{folder}/libc.so.6": elf_testing.make([])})
+    names = ("libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2")
+    libraries: dict[str, str | bytes] = {f"{folder}/{name}": elf_testing.make([], "") for name in names}
+    root = root_of({**libraries, f"{folder}/libx.so.1.2": path.read_bytes()})
     return locked_tool.libraries(root.tree, root.sources, [f"{folder}/libx.so.1.2"])
 
 

@@ -1,10 +1,17 @@
 """All scenarios of the soak."""
 
-from tests.soak import ext4_scenarios, parsers
+from tests.soak import archive_scenarios, disk_scenarios, ext4_scenarios, fat_scenarios, fault_scenarios, parsers
 from tests.soak.parser import scenario
 from tests.soak.scenario import Scenario
 
 
 def all_scenarios() -> list[Scenario]:
     """All of them, each name once."""
-    return [*ext4_scenarios.SCENARIOS, *(scenario(each) for each in parsers.PARSERS)]
+    return [
+        *ext4_scenarios.SCENARIOS,
+        *fat_scenarios.SCENARIOS,
+        *disk_scenarios.SCENARIOS,
+        *archive_scenarios.SCENARIOS,
+        *fault_scenarios.SCENARIOS,
+        *(scenario(each) for each in parsers.PARSERS),
+    ]
