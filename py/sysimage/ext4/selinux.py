@@ -25,6 +25,7 @@ _TYPES = {
     "-s": NodeType.SOCKET,
 }
 _MAX_PREFIXES = 64  # of one expression
+_MAX_GROUPS = 100  # of one pattern
 _ELEMENT = re.compile(  # the start of an expression as far as it is plain: characters and words that may be missing
     r"(?:\((?:\?:)?(?P<words>[^][()\\.^$*+?{}]+)\)|\\(?P<escaped>[^a-zA-Z0-9|])|(?P<plain>[^][()\\.^$*+?{}|]))"
     r"(?:(?P<optional>\?)|(?![*+{]))"
@@ -47,7 +48,7 @@ class _Line:
         if self.compiled is None:
             try:
                 self.compiled = re.compile(self.pattern, re.DOTALL)
-            except re.error as error:
+            except (re.error, OverflowError, ValueError) as error:
                 raise UserError(f"{self.where}: bad regular expression {self.pattern!r}: {error}") from error
         return self.compiled.fullmatch(path) is not None
 
@@ -119,6 +120,8 @@ def _parse(words: list[str], number: int, where: str) -> _Line:
     # The kernel keeps the context with its final NUL.
     value = None if context == NO_LABEL else context.encode("utf-8", "surrogateescape") + b"\0"
     pattern = words[0]
+    if pattern.count("(") > _MAX_GROUPS:
+        raise UserError(f"{where}: the pattern has more than {_MAX_GROUPS} groups")
     return _Line((_is_exact(pattern), number), pattern, _TYPES[words[1]] if len(words) == 3 else None, value, where)
 
 

@@ -83,6 +83,11 @@ def test_no_label() -> None:
     ("line", "message"),
     [
         ("/etc", "fc:1: 1 words, expected: PATTERN [TYPE] CONTEXT"),
+        ("(" * 5000 + " a:b:c", "fc:1: the pattern has more than 100 groups"),
+        (
+            "/etc/x{99999999999} a:b:c",
+            "fc:1: bad regular expression '/etc/x{99999999999}': the repetition number is too large",
+        ),
         ("/etc -x a:b:c", "fc:1: unknown file type '-x' (hint: one of -- -d -l -c -b -p -s)"),
         ("/etc -- etc_t", "fc:1: 'etc_t' is not a context (user:role:type or user:role:type:level)"),
         ("/etc/(.* a:b:c", "fc:1: bad regular expression '/etc/(.*': missing ), unterminated subpattern at position 5"),
