@@ -216,7 +216,9 @@ def ext4(setting: Setting) -> Comparison:
     workspace = setting.workspace
     workspace.build(EXT4_FROM_TAR, setting.base.label)
     program = next(path for path in workspace.files(EXT4_FROM_TAR) if path.suffix == "")
-    tar = workspace.execution_root / setting.base.value("--layer_out")
+    tar = setting.scratch / "base.tar"
+    layer = workspace.execution_root / setting.base.value("--layer_out")
+    execute(["zstd", "--decompress", "--quiet", "--force", layer, "-o", tar], setting.log)
     ours, theirs = setting.scratch / "ours.ext4", setting.scratch / "theirs.ext4"
     arguments: list[str | Path] = ["--tar", tar, "--raw_out", ours, "--uuid", _UUID]
 

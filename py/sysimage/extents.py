@@ -20,19 +20,24 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sysimage.errors import UserError
 from sysimage.files import atomic_output
 from sysimage.text import parse_json
 
+if TYPE_CHECKING:
+    from sysimage import framed
+
 FORMAT = "extent-map/1"
+# In front of the key of a compressed file (see `framed`): offsets count in what it decompresses to.
+COMPRESSED = "zstd:"
 RELEASE_AFTER = 4 << 20  # bytes read from sources after which their pages are let go
 
 
 @dataclass(frozen=True, slots=True)
 class FileSlice:
-    """Bytes of a source file, from `offset` on. `source` is the file's key."""
+    """Bytes of a source file, from `offset` on. `source` is the file's key, behind COMPRESSED if it is compressed."""
 
     source: str
     offset: int
@@ -174,6 +179,7 @@ class Sources:
     def __init__(self, paths: Mapping[str, Path | str]) -> None:
         self._paths = {key: Path(path) for key, path in paths.items()}
         self._views: dict[str, tuple[mmap.mmap | None, memoryview]] = {}
+        self._compressed: dict[str, framed.Reader] = {}
         self._unreleased = 0
 
     def __enter__(self) -> Self:
@@ -192,6 +198,9 @@ class Sources:
                 if mapping is not None:
                     mapping.close()
         self._views.clear()
+        for reader in self._compressed.values():
+            reader.close()
+        self._compressed.clear()
 
     def add(self, key: str, path: Path | str) -> None:
         """Names one more file."""
@@ -203,17 +212,29 @@ class Sources:
         return self._paths
 
     def view(self, extent: Extent) -> memoryview:
-        """The bytes of an extent, without a copy."""
+        """The bytes of an extent, without a copy where they lie in one piece."""
         if isinstance(extent.source, bytes):
             return memoryview(extent.source)
-        whole = self._whole(extent.source.source)
-        end = extent.source.offset + extent.length
-        if end > len(whole):
+        key, start = extent.source.source, extent.source.offset
+        end = start + extent.length
+        if end > (size := self.size(key)):
             raise UserError(
-                f"source {extent.source.source!r} has {len(whole)} bytes, but byte {end} of it is wanted",
+                f"source {key!r} has {size} bytes, but byte {end} of it is wanted",
                 hint="it was changed or cut after the map was made; build it again",
             )
-        return whole[extent.source.offset : end]
+        if key in self._compressed:
+            return self._compressed[key].view(start, extent.length)
+        return self._views[key][1][start:end]
+
+    def size(self, key: str) -> int:
+        """Bytes of a source, of a compressed one those of its content."""
+        if key in self._views:
+            return len(self._views[key][1])
+        if key.startswith(COMPRESSED):
+            if key not in self._compressed:
+                self._compressed[key] = self._open_compressed(key)
+            return self._compressed[key].size
+        return len(self._open(key))
 
     def mark_read(self, length: int) -> None:
         """Says that so many bytes of views are done with.
@@ -228,21 +249,29 @@ class Sources:
                 if mapping is not None:
                     mapping.madvise(mmap.MADV_DONTNEED)
 
-    def _whole(self, key: str) -> memoryview:
-        if key in self._views:
-            return self._views[key][1]
+    def _path(self, key: str) -> Path:
         if key not in self._paths:
             raise UserError(f"no file is given for source {key!r}", hint=f"add --source {key}=FILE")
+        return self._paths[key]
+
+    def _open(self, key: str) -> memoryview:
+        path = self._path(key)
         try:
-            with open(self._paths[key], "rb") as file:
+            with open(path, "rb") as file:
                 # An empty file cannot be mapped.
                 empty = os.fstat(file.fileno()).st_size == 0
                 mapping = None if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
-            raise UserError(f"cannot read source {key!r}: {error.strerror}: {self._paths[key]}") from error
+            raise UserError(f"cannot read source {key!r}: {error.strerror}: {path}") from error
         view = memoryview(b"" if mapping is None else mapping)
         self._views[key] = (mapping, view)
         return view
+
+    def _open_compressed(self, key: str) -> "framed.Reader":
+        from sysimage import framed  # most programs meet no such source, and loading it takes time
+
+        name = key.removeprefix(COMPRESSED)
+        return framed.open_file(self._path(name), f"source {name!r}")
 
 
 class ImageReader:

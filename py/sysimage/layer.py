@@ -7,13 +7,15 @@ image specification, layer.md. An inode of which one link is new is written agai
 with all its links: engines unpack a layer on its own and could not find the others.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
-from sysimage import tar, tar_reader
+from sysimage import framed, tar, tar_reader
 from sysimage.errors import UserError
-from sysimage.extents import Sources
+from sysimage.extents import COMPRESSED, Sources
 from sysimage.files import atomic_output
 from sysimage.tree import NodeType, Tree, basename, file, join, parent
 
@@ -26,7 +28,7 @@ def write(tree: Tree, path: Path | str, key: str, sources: Sources, base: Tree |
 
     Args:
         tree: what the image is with this layer.
-        path: where the archive goes; it appears whole or not at all.
+        path: where the archive goes; it appears whole or not at all. It is compressed if the name ends in `.zst`.
         key: the key under which readers will be given the archive.
         sources: where the contents of `tree` come from.
         base: what the image is without this layer; None: nothing.
@@ -49,8 +51,7 @@ def write(tree: Tree, path: Path | str, key: str, sources: Sources, base: Tree |
         entries.discard("")
     result = tree.copy()
     first: dict[int, str] = {}
-    with atomic_output(path) as out:
-        writer = tar.Writer(out, key)
+    with atomic_output(path) as out, _writing(out, path, key) as writer:
         for name, node in tree.walk():
             if name in entries:
                 if basename(name).startswith(WHITEOUT):
@@ -65,8 +66,21 @@ def write(tree: Tree, path: Path | str, key: str, sources: Sources, base: Tree |
                         result.set(name, written)
             for gone in whiteouts.get(name, ()):
                 writer.add(join(name, gone), replace(file(b""), mtime=node.mtime), sources)
-        writer.close()
     return result
+
+
+@contextlib.contextmanager
+def _writing(out: BinaryIO, path: Path | str, key: str) -> Iterator[tar.Writer]:
+    if Path(path).suffix != framed.SUFFIX:
+        writer = tar.Writer(tar.into(out), key)
+        yield writer
+        writer.close()
+        return
+    frames = framed.Writer(out)
+    writer = tar.Writer(frames.write_all, COMPRESSED + key)
+    yield writer
+    writer.close()
+    frames.close()
 
 
 def _changed(tree: Tree, base: Tree) -> set[str]:

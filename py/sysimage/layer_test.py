@@ -55,6 +55,19 @@ def test_a_whole_tree(tmp_path: Path) -> None:
     assert entries(tmp_path / "l.tar")[0] == "bin"
 
 
+def test_a_compressed_layer_is_the_same_archive(tmp_path: Path) -> None:
+    plain = layer.write(base_tree(), tmp_path / "l.tar", "l", Sources({}))
+    result = layer.write(base_tree(), tmp_path / "l.tar.zst", "l", Sources({}))
+    with Sources({"l": tmp_path / "l.tar.zst"}) as sources:
+        content = sources.view(Extent(0, sources.size("zstd:l"), FileSlice("zstd:l", 0)))
+        assert content == (tmp_path / "l.tar").read_bytes()
+        assert [name for name, _ in result.walk()] == [name for name, _ in plain.walk()]
+        assert result.read("etc/passwd", sources) == b"root:x:0:0\n"
+        content.release()
+    save(result, tmp_path / "tree")
+    assert image(load(tmp_path / "tree")) == image(result)
+
+
 def test_same_input_same_bytes(tmp_path: Path) -> None:
     layer.write(base_tree(), tmp_path / "1.tar", "l", Sources({}))
     layer.write(base_tree(), tmp_path / "2.tar", "l", Sources({}))

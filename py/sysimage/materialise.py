@@ -56,9 +56,8 @@ def pieces(image: ExtentMap, sources: Sources, offset: int, length: int) -> Iter
     position = offset
     for extent in image.overlapping(offset, length):
         yield from zeros(extent.offset - position)
-        view = sources.view(extent)
-        for start in range(0, extent.length, CHUNK):
-            piece = view[start : start + CHUNK]
+        for start in range(extent.offset, extent.end, CHUNK):
+            piece = sources.view(extent.cut(start, min(start + CHUNK, extent.end)))
             yield piece
             sources.mark_read(len(piece))
         position = extent.end

@@ -2,7 +2,7 @@
 
 The archive is an OCI image layout in a tar, with the `manifest.json` of Docker's own
 format beside it, so that `docker load`, `podman load` and skopeo all take it. Layers are not
-compressed: they are the very tars that the image was made of. Sources: OCI image specification 1.1
+compressed in it, whatever they were before. Sources: OCI image specification 1.1
 (image-layout.md, manifest.md, config.md); Docker image specification 1.2 for manifest.json.
 """
 
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sysimage import tar
+from sysimage import framed, tar
 from sysimage.dockerfile.config import ImageConfig
 from sysimage.errors import UserError
-from sysimage.extents import Extent, ExtentMap, FileSlice, Sources
+from sysimage.extents import COMPRESSED, Extent, ExtentMap, FileSlice, Sources
 from sysimage.files import atomic_output
 from sysimage.tar_reader import read
 from sysimage.text import parse_json
@@ -65,7 +65,7 @@ def write(
 
     Args:
         path: where the archive goes; it appears whole or not at all.
-        layers: tars, the lowest first.
+        layers: tars, the lowest first; compressed ones (`.zst`) are unpacked on the way.
         config: what the image runs; its history has one entry that is not empty for each layer.
         name: `repository:tag` under which engines load it.
         epoch: time of everything, in seconds since 1970.
@@ -93,9 +93,10 @@ def write(
         return descriptor
 
     with Sources({str(each): each for each in layers}) as sources:
-        blobs = [_layer(str(each), sources) for each in layers]
-        for key, blob in zip(layers, blobs, strict=True):
-            put(blob.path, ExtentMap.of_slice(str(key), 0, blob.size))
+        keys = [(COMPRESSED if Path(each).suffix == framed.SUFFIX else "") + str(each) for each in layers]
+        blobs = [_layer(key, sources) for key in keys]
+        for key, blob in zip(keys, blobs, strict=True):
+            put(blob.path, ExtentMap.of_slice(key, 0, blob.size))
         image = put_json(CONFIG_TYPE, _configuration(config, blobs, epoch, architecture))
         manifest = put_json(
             MANIFEST_TYPE,
@@ -112,7 +113,7 @@ def write(
         docker = {"Config": image.path, "RepoTags": [name], "Layers": [blob.path for blob in blobs]}
         put("manifest.json", json.dumps([docker], separators=(",", ":")).encode())
         with atomic_output(path) as out:
-            writer = tar.Writer(out, "image")
+            writer = tar.Writer(tar.into(out), "image")
             for where, node in tree.walk():
                 if where:
                     writer.add(where, node, sources)
@@ -125,10 +126,7 @@ def _json(data: Mapping[str, Any]) -> bytes:
 
 
 def _layer(key: str, sources: Sources) -> Descriptor:
-    try:
-        size = sources.paths[key].stat().st_size
-    except OSError as error:
-        raise UserError(f"cannot read layer {key}: {error.strerror}") from error
+    size = sources.size(key)
     return Descriptor(LAYER_TYPE, _digest(ExtentMap.of_slice(key, 0, size), sources), size)
 
 

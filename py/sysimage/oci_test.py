@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sysimage import layer, oci
+from sysimage import framed, layer, oci
 from sysimage.dockerfile.config import History, ImageConfig
 from sysimage.errors import UserError
 from sysimage.extents import Sources
@@ -33,6 +33,16 @@ def config() -> ImageConfig:
 def make(folder: Path, name: str = "x.tar", tag: str = "test:1") -> Path:
     oci.write(folder / name, [folder / "1.tar", folder / "2.tar"], config(), tag, 1_000_000_000)
     return folder / name
+
+
+def test_compressed_layers_give_the_same_archive(folder: Path) -> None:
+    for name in ("1.tar", "2.tar"):
+        with (folder / f"{name}.zst").open("wb") as out:
+            frames = framed.Writer(out)
+            frames.write_all([(folder / name).read_bytes()])
+            frames.close()
+    oci.write(folder / "y.tar", [folder / "1.tar.zst", folder / "2.tar.zst"], config(), "test:1", 1_000_000_000)
+    assert (folder / "y.tar").read_bytes() == make(folder).read_bytes()
 
 
 def test_what_is_in_it(folder: Path) -> None:
@@ -104,7 +114,7 @@ def test_history_must_fit(folder: Path) -> None:
 
 
 def test_missing_layer(folder: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read layer .*gone.tar: No such file or directory"):
+    with pytest.raises(UserError, match=r"cannot read source '.*gone.tar': No such file or directory"):
         oci.write(folder / "x.tar", [folder / "1.tar", folder / "gone.tar"], config(), "a:b", 0)
 
 

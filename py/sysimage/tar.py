@@ -11,7 +11,9 @@ major 8, minor 8, name prefix 155, and 12 unused. Numbers are octal digits in AS
 
 import itertools
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from sysimage.errors import UserError
@@ -41,15 +43,35 @@ _BATCH_BYTES = 8 << 20
 _BATCH_BUFFERS = 1000  # below IOV_MAX (1024)
 
 
+Buffers = Sequence[bytes | memoryview]
+
+
+def into(file: BinaryIO) -> Callable[[Buffers], None]:
+    """What a `Writer` writes into to make a file, large contents without a copy in user space."""
+    return partial(_write_all, file.fileno())
+
+
+def _write_all(descriptor: int, buffers: Buffers) -> None:
+    while buffers:
+        written = os.writev(descriptor, buffers)
+        done = 0
+        while done < len(buffers) and written >= len(buffers[done]):
+            written -= len(buffers[done])
+            done += 1
+        buffers = [*buffers[done:]]
+        if written:
+            buffers[0] = memoryview(buffers[0])[written:]
+
+
 class Writer:
-    """Writes one archive to a file, large contents without a copy in user space.
+    """Writes one archive; `out` is given its bytes in order, some MiB at a time.
 
     `key` is the key under which the archive itself will be a source: what `add`
     returns takes its content from there.
     """
 
-    def __init__(self, file: BinaryIO, key: str) -> None:
-        self._descriptor = file.fileno()
+    def __init__(self, out: Callable[[Buffers], None], key: str) -> None:
+        self._out = out
         self._key = key
         self._pending: list[bytes | memoryview] = []
         self._pending_bytes = 0
@@ -160,7 +182,9 @@ class Writer:
         for extent in content.overlapping(offset, length):
             if extent.offset > position:
                 self._write(bytes(extent.offset - position))
-            self._write(sources.view(extent))
+            # In pieces: of a compressed source each is a copy.
+            for start in range(extent.offset, extent.end, _BATCH_BYTES):
+                self._write(sources.view(extent.cut(start, min(start + _BATCH_BYTES, extent.end))))
             position = extent.end
         self._write(bytes(offset + length - position + -length % BLOCK))
 
@@ -174,16 +198,7 @@ class Writer:
             self._flush()
 
     def _flush(self) -> None:
-        buffers = self._pending
-        while buffers:
-            written = os.writev(self._descriptor, buffers)
-            done = 0
-            while done < len(buffers) and written >= len(buffers[done]):
-                written -= len(buffers[done])
-                done += 1
-            buffers = buffers[done:]
-            if written:
-                buffers[0] = memoryview(buffers[0])[written:]
+        self._out(self._pending)
         self._pending = []
         self._pending_bytes = 0
 

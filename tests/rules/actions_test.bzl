@@ -19,8 +19,11 @@ _BYTES = ["btrfs", "ext4", "fat", "img", "qcow2", "raw", "squashfs", "vfat", "vh
 # An initrd is a file in a boot partition, whatever its name.
 _INITRD = "InitrdImage"
 
+# Layers are contents, compressed.
+_LAYERS = ["ModuleIndex", "RootfsLayer"]
+
 # Reading contents is for those that must: verity hashes them, the archive writes them. The others see trees and maps.
-_CONTENTS = ["deb", "literals", "tar"]
+_CONTENTS = ["deb", "literals", "zst"]
 _BLIND = ["BootArgs", "Ext4Plan", "FatPlan", "FileTree", "GptPlan"]
 
 _ActionsInfo = provider(
@@ -73,7 +76,10 @@ def _check(env, actions):
         if action.mnemonic in _PLANNERS:
             for file in action.outputs:
                 asserts.true(env, file.extension in _PLANS, "{} writes {}, which is no plan".format(who, file.short_path))
-        if action.mnemonic not in [_WRITER, _INITRD]:
+        if action.mnemonic in _LAYERS:
+            for file in action.outputs:
+                asserts.true(env, file.extension in ["json", "tree"] or file.basename.endswith(".tar.zst"), "{} writes {}".format(who, file.short_path))
+        elif action.mnemonic not in [_WRITER, _INITRD]:
             for file in action.outputs:
                 asserts.false(env, file.extension in _BYTES, "{} writes {}: bytes of an image".format(who, file.short_path))
         if action.mnemonic in _BLIND:

@@ -224,19 +224,18 @@ def _mapped_blocks(image: ExtentMap, sources: Sources) -> Iterator[tuple[int, me
     """
     gathered = _Gathered()
     for extent in image.extents:
-        view = sources.view(extent)
         if extent.length < _LARGE:
-            yield from gathered.add(extent.offset, view)
+            yield from gathered.add(extent.offset, sources.view(extent))
             continue
-        head = -extent.offset % BLOCK
-        end = extent.length - extent.end % BLOCK
-        if head:
-            yield from gathered.add(extent.offset, view[:head])
+        first = extent.offset + -extent.offset % BLOCK
+        end = extent.end - extent.end % BLOCK
+        if first > extent.offset:
+            yield from gathered.add(extent.offset, sources.view(extent.cut(extent.offset, first)))
         yield from gathered.flush()
-        for start in range(head, end, _TASK * BLOCK):
-            yield (extent.offset + start) // BLOCK, view[start : min(start + _TASK * BLOCK, end)]
-        if end < extent.length:
-            yield from gathered.add(extent.offset + end, view[end:])
+        for start in range(first, end, _TASK * BLOCK):
+            yield start // BLOCK, sources.view(extent.cut(start, min(start + _TASK * BLOCK, end)))
+        if end < extent.end:
+            yield from gathered.add(end, sources.view(extent.cut(end, extent.end)))
     yield from gathered.flush()
 
 

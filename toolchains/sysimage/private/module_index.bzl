@@ -13,7 +13,7 @@ def _module_index_impl(ctx):
     if bool(ctx.attr.src) == bool(ctx.attr.packages):
         refuse(_RULE, "src", "be given, or packages, to say where the modules are", "both" if ctx.attr.src else "neither")
     check_not_negative(_RULE, "epoch", ctx.attr.epoch)
-    layer = ctx.actions.declare_file(ctx.label.name + ".tar")
+    layer = ctx.actions.declare_file(ctx.label.name + ".tar.zst")
     tree = ctx.actions.declare_file(ctx.label.name + ".tree")
     kmod = ctx.attr.kmod[LockedToolInfo]
     args = ctx.actions.args()

@@ -29,7 +29,7 @@ def _context_path(file, prefix):
 
 def _rootfs_layer_impl(ctx):
     _check(ctx.attr)
-    layer = ctx.actions.declare_file(ctx.label.name + ".tar")
+    layer = ctx.actions.declare_file(ctx.label.name + ".tar.zst")
     tree = ctx.actions.declare_file(ctx.label.name + ".tree")
     config = ctx.actions.declare_file(ctx.label.name + ".config.json")
     args = ctx.actions.args()

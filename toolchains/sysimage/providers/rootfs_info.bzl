@@ -12,7 +12,7 @@ new list, and copies nothing.
 
 FIELDS = {
     "config": "File or None: image configuration (environment, command, ...) as JSON.",
-    "layers": "list of Files: the layer tars, base first; none for a tree that is not a container's.",
+    "layers": "list of Files: the layers, tars compressed with zstd, base first; none for a tree that is not a container's.",
     "sources": "depset of Files: all that the contents in `tree` are slices of; the key of each is its short_path.",
     "tree": "File: the merged tree, lines of JSON (py/sysimage/tree.py).",
 }
@@ -21,7 +21,7 @@ def _init(*, tree, sources, layers = [], config = None):
     check_file("RootfsInfo", "tree", tree, "tree")
     check_depset("RootfsInfo", "sources", sources)
     for layer in layers:
-        check_file("RootfsInfo", "layers", layer, "tar")
+        check_file("RootfsInfo", "layers", layer, "zst")
     if config:
         check_file("RootfsInfo", "config", config, "json")
     return {"config": config, "layers": layers, "sources": sources, "tree": tree}

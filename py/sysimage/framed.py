@@ -1,0 +1,168 @@
+"""Compressed files with random access: zstd's seekable format.
+
+The content is cut into pieces, each compressed as a frame of its own; behind them a skippable frame
+holds the table of their sizes. So any zstd decompresses the file as a stream, and a reader of one
+place decompresses one piece. Source: zstd, contrib/seekable_format/zstd_seekable_compression_format.md.
+
+    skippable frame   magic 0x184D2A5E, size of what follows (u32 each)
+    one entry a frame size compressed, size of the content (u32 each)
+    footer            number of frames (u32), flags (u8, 0: no checksums in the table), magic 0x8F92EAB1 (u32)
+"""
+
+import io
+import itertools
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from sysimage.errors import UserError
+
+SUFFIX = ".zst"
+FRAME = 1 << 20  # bytes of content in a frame
+LEVEL = 1  # layers are written once and read often; the next level takes half as long again for 4 % less
+THREADS = 2
+_BATCH = 8  # frames that are compressed side by side
+_KEPT = 16  # decompressed frames that a reader holds on to
+
+_SKIPPABLE = struct.Struct("<II")
+_ENTRY = struct.Struct("<II")
+_FOOTER = struct.Struct("<IBI")
+_SKIPPABLE_MAGIC = 0x184D2A5E
+_SEEKABLE_MAGIC = 0x8F92EAB1
+
+
+class Writer:
+    """Compresses into a file; the bytes do not depend on how the content is cut into writes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._buffer = bytearray()
+        self._table: list[bytes] = []
+
+    def write_all(self, buffers: Iterable[bytes | memoryview]) -> None:
+        """Takes these bytes, one buffer behind the other."""
+        for data in buffers:
+            self._buffer += data
+        if len(self._buffer) >= _BATCH * FRAME:
+            self._compress(len(self._buffer) // FRAME * FRAME)
+
+    def close(self) -> None:
+        """Writes what is left, and the table."""
+        self._compress(len(self._buffer))
+        table = b"".join(self._table) + _FOOTER.pack(len(self._table), 0, _SEEKABLE_MAGIC)
+        self._file.write(_SKIPPABLE.pack(_SKIPPABLE_MAGIC, len(table)) + table)
+
+    def _compress(self, length: int) -> None:
+        view = memoryview(self._buffer)[:length]
+        pieces = [view[start : start + FRAME] for start in range(0, length, FRAME)]
+        with ThreadPoolExecutor(THREADS) as pool:
+            for piece, frame in zip(pieces, pool.map(_compressed, pieces), strict=True):
+                self._table.append(_ENTRY.pack(len(frame), len(piece)))
+                self._file.write(frame)
+        for each in [*pieces, view]:
+            each.release()
+        del self._buffer[:length]
+
+
+def _compressed(piece: memoryview) -> bytes:
+    # A compressor is not for two threads. No checksums: they cost a fifth of the time that reading takes, and what the
+    # files of actions should be is known by their hashes.
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=False, write_content_size=True).compress(piece)
+
+
+class Reader:
+    """Random access to the content of such a file.
+
+    size: bytes of the content.
+
+    Raises (from `view` too):
+        UserError: it is none, or is damaged.
+    """
+
+    def __init__(self, file: io.FileIO, name: str) -> None:
+        self._name = name
+        self._file = file
+        sizes = self._table()
+        self._places = list(itertools.accumulate((size for size, _ in sizes), initial=0))
+        self._starts = list(itertools.accumulate((size for _, size in sizes), initial=0))
+        self.size = self._starts[-1]
+        self._frame = lru_cache(_KEPT)(self._decompressed)
+
+    def close(self) -> None:
+        """Lets go of the file. Views stay valid."""
+        self._frame.cache_clear()
+        self._file.close()
+
+    def view(self, offset: int, length: int) -> memoryview:
+        """The bytes [offset, offset + length), which must be there; without a copy inside one frame."""
+        parts = list(self._parts(offset, length))
+        return parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
+
+    def _parts(self, offset: int, length: int) -> Iterator[memoryview]:
+        end = offset + length
+        index = max(bisect_right(self._starts, offset) - 1, 0)
+        while offset < end:
+            start = self._starts[index]
+            part = memoryview(self._frame(index))[offset - start : end - start]
+            yield part
+            offset += len(part)
+            index += 1
+
+    def _decompressed(self, index: int) -> bytes:
+        frame = self._read(self._places[index], self._places[index + 1])
+        size = self._starts[index + 1] - self._starts[index]
+        try:
+            content = zstandard.ZstdDecompressor().decompress(frame)
+        except zstandard.ZstdError as error:
+            raise self._damaged(f"frame {index} does not decompress") from error
+        if len(content) != size:
+            raise self._damaged(f"frame {index} has {len(content)} bytes of content, not {size}")
+        return content
+
+    def _table(self) -> Sequence[tuple[int, int]]:
+        """(size compressed, size of the content) of each frame."""
+        size = os.fstat(self._file.fileno()).st_size
+        end = size - _FOOTER.size
+        if end < _SKIPPABLE.size:
+            raise self._damaged("it is too short")
+        count, flags, magic = _FOOTER.unpack(self._read(end, size))
+        start = end - count * _ENTRY.size
+        if magic != _SEEKABLE_MAGIC or flags:
+            raise self._damaged("it has no table of frames at its end")
+        if start < _SKIPPABLE.size:
+            raise self._damaged(f"it has no room for a table of {count} frames")
+        sizes = list(_ENTRY.iter_unpack(self._read(start, end)))
+        if sum(size for size, _ in sizes) != start - _SKIPPABLE.size or any(not size for _, size in sizes):
+            raise self._damaged("its table does not fit its frames")
+        return sizes
+
+    def _read(self, start: int, end: int) -> bytes:
+        # Not mapped: pages that were read need not stay in memory. Not by the file's position: processes share that.
+        return os.pread(self._file.fileno(), end - start, start)
+
+    def _damaged(self, what: str) -> UserError:
+        return UserError(f"{self._name}: not a compressed file with random access: {what}", hint="build it again")
+
+
+def open_file(path: Path | str, name: str) -> Reader:
+    """Opens a file. `name` says in errors which it is.
+
+    Raises:
+        UserError: it cannot be read, or is no such file.
+    """
+    try:
+        file = io.FileIO(path)
+    except OSError as error:
+        raise UserError(f"cannot read {name}: {error.strerror}: {path}") from error
+    try:
+        return Reader(file, name)
+    except UserError:
+        file.close()
+        raise
