@@ -1,7 +1,8 @@
 """Resolves requirements.in and writes requirements.lock: bazel run //toolchains/python:lock.
 
 The lock pins, for every interpreter that builds may use, the wheels that pip chose and their hashes, and for
-each the packages that need it (`# via`), from which the build files' dependencies are made.
+each the packages that need it (`# via`), from which the build files' dependencies are made. With arguments it is
+made in another folder and for other interpreters: lock FOLDER VERSION...
 """
 
 import json
@@ -9,17 +10,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+FOLDER = "toolchains/python"
 PYTHON_VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 # Oldest first: a wheel for an older C library runs on newer ones.
 PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "manylinux_2_34_x86_64")
 HEADER = """\
 # Locked wheels for CPython {versions} on x86_64.
-# Made from requirements.in by: bazel run //toolchains/python:lock
+# Made from requirements.in by: bazel run //{folder}:lock
 """
 
 
@@ -71,9 +73,9 @@ def merge_reports(reports: Iterable[Mapping[str, Any]]) -> dict[str, Wheel]:
     return wheels
 
 
-def format_lock(wheels: Mapping[str, Wheel]) -> str:
+def format_lock(wheels: Mapping[str, Wheel], folder: str = FOLDER, versions: Sequence[str] = PYTHON_VERSIONS) -> str:
     """The lock as text, sorted, so that a refresh without news changes nothing."""
-    lines = [HEADER.format(versions=", ".join(PYTHON_VERSIONS))]
+    lines = [HEADER.format(versions=", ".join(versions), folder=folder)]
     for name, wheel in sorted(wheels.items()):
         lines.append(f"{name}=={wheel.version} \\\n")
         lines.append(" \\\n".join(f"    --hash=sha256:{digest}" for digest in sorted(wheel.hashes)) + "\n")
@@ -114,14 +116,19 @@ def replace(path: Path, text: str) -> None:
         raise LockError(f"cannot write {path}: {error.strerror} (hint: it is as it was)") from error
 
 
-def main() -> None:
-    """Writes the lock beside requirements.in in the source tree."""
-    folder = Path(os.environ["BUILD_WORKSPACE_DIRECTORY"]) / "toolchains" / "python"
+def main(arguments: Sequence[str]) -> None:
+    """Writes the lock beside requirements.in in the source tree.
+
+    Args:
+        arguments: the folder, from the root of the workspace, and the versions of Python; nothing: those of all tools.
+    """
+    name, *versions = arguments or (FOLDER, *PYTHON_VERSIONS)
+    folder = Path(os.environ["BUILD_WORKSPACE_DIRECTORY"]) / name
     lock = folder / "requirements.lock"
     before = lock.read_text(encoding="utf-8") if lock.exists() else ""
     with tempfile.TemporaryDirectory() as work:
-        reports = [resolve(folder / "requirements.in", version, Path(work)) for version in PYTHON_VERSIONS]
-    after = format_lock(merge_reports(reports))
+        reports = [resolve(folder / "requirements.in", version, Path(work)) for version in versions]
+    after = format_lock(merge_reports(reports), name, versions)
     replace(lock, after)
     old, new = ({line for line in text.splitlines() if "==" in line} for text in (before, after))
     for line in sorted(old ^ new, key=lambda line: line.split("==")[0]):
@@ -131,7 +138,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        main(sys.argv[1:])
     except LockError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -63,6 +63,16 @@ def test_merge_joins_hashes_and_keeps_who_needs_what() -> None:
     )
 
 
+def test_a_lock_says_how_it_is_made() -> None:
+    assert format_lock({}) == (
+        "# Locked wheels for CPython 3.11, 3.12, 3.13, 3.14 on x86_64.\n"
+        "# Made from requirements.in by: bazel run //toolchains/python:lock\n"
+    )
+    assert format_lock({}, "tests/x", ["3.14"]) == (
+        "# Locked wheels for CPython 3.14 on x86_64.\n# Made from requirements.in by: bazel run //tests/x:lock\n"
+    )
+
+
 def test_one_version_for_all_interpreters() -> None:
     with pytest.raises(LockError, match=r"^top: interpreters differ: 1 and 2$"):
         merge_reports([report(("top", "1", "aa", [])), report(("top", "2", "bb", []))])

@@ -51,8 +51,7 @@ _COMPILE = [
     "site-packages",
 ]
 
-def _pip(repository_ctx, python, command, arguments):
-    requirement = repository_ctx.attr.requirement
+def _pip(repository_ctx, python, command, arguments, what):
     result = repository_ctx.execute(
         [python, "-I", "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input"] + arguments + [
             "--no-deps",
@@ -65,7 +64,7 @@ def _pip(repository_ctx, python, command, arguments):
     )
     if result.return_code != 0:
         fail("could not install {} (hint: pip must be able to; its index, proxy and certificates come from its configuration and environment):\n{}".format(
-            requirement.split(" ")[0],
+            what,
             result.stderr or "pip said nothing and ended with status {}".format(result.return_code),
         ))
 
@@ -73,14 +72,15 @@ def _wheel_impl(repository_ctx):
     requirement = repository_ctx.attr.requirement
     repository_ctx.file("requirement.txt", requirement + "\n")
     python = find_python(repository_ctx)
-    _pip(repository_ctx, python, "download", ["--dest=dist"])
-    _pip(repository_ctx, python, "install", ["--no-index", "--find-links=dist", "--no-compile", "--target=site-packages"])
+    what = requirement.split(" ")[0]
+    _pip(repository_ctx, python, "download", ["--dest=dist"], what)
+    _pip(repository_ctx, python, "install", ["--no-index", "--find-links=dist", "--no-compile", "--target=site-packages"], what)
 
     # A file for another version of Python may not compile; it stays as it is.
     repository_ctx.execute([python] + _COMPILE, timeout = 600)
     repository_ctx.file("BUILD.bazel", _WHEEL_BUILD.format(
         deps = repr([str(dep) for dep in repository_ctx.attr.deps]),
-        requirement = requirement.split(" ")[0],
+        requirement = what,
     ))
 
 wheel = repository_rule(
@@ -89,6 +89,32 @@ wheel = repository_rule(
     attrs = {
         "deps": attr.string_list(doc = "Libraries that it needs."),
         "requirement": attr.string(doc = "Name, version and hashes, for pip.", mandatory = True),
+    },
+)
+
+_ENVIRONMENT_BUILD = '''"""Wheels of {lock}, installed together."""
+
+# One input, not thousands: the lock says what is in it, and it is never changed.
+filegroup(
+    name = "site_packages",
+    srcs = ["site-packages"],
+    visibility = ["//visibility:public"],
+)
+'''
+
+def _wheel_environment_impl(repository_ctx):
+    lock = repository_ctx.attr.lock
+    repository_ctx.symlink(lock, "requirement.txt")
+    python = find_python(repository_ctx)
+    _pip(repository_ctx, python, "install", ["--no-compile", "--target=site-packages"], str(lock))
+    repository_ctx.execute([python] + _COMPILE, timeout = 600)
+    repository_ctx.file("BUILD.bazel", _ENVIRONMENT_BUILD.format(lock = lock))
+
+wheel_environment = repository_rule(
+    doc = "All wheels of a lock in one folder, `//:site_packages`: a program of others, for tests, that imports nothing of ours.",
+    implementation = _wheel_environment_impl,
+    attrs = {
+        "lock": attr.label(doc = "Requirements with hashes.", mandatory = True),
     },
 )
 
