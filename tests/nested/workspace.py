@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,13 +33,15 @@ class Result:
 
 @dataclass(slots=True)
 class Workspace:
-    """A copy of the workspace with a mirror of its packages; nothing of it is shared with another.
+    """A copy of the workspace with a mirror of its packages; nothing of it is shared with another test.
 
-    root: the copy. output_user_root: what Bazel writes, repository cache apart. mirror, wheels: what it fetches.
+    root: the copy. output_user_root, output_base: what Bazel writes, repository cache apart. mirror, wheels: what it
+    fetches.
     """
 
     root: Path
     output_user_root: Path
+    output_base: Path
     repository_cache: Path
     mirror: Path
     wheels: Path
@@ -53,6 +55,7 @@ class Workspace:
         workspace = cls(
             root=folder / "workspace",
             output_user_root=folder / "bazel",
+            output_base=folder / "bazel/first",
             repository_cache=folder / "repository-cache",
             mirror=folder / "mirror",
             wheels=folder / "wheels",
@@ -76,15 +79,8 @@ class Workspace:
         return workspace
 
     def client(self, name: str) -> "Workspace":
-        """Another client on the same sources: nothing built, a server of its own; what is fetched it has."""
-        return Workspace(
-            self.root,
-            self.output_user_root.with_name(name),
-            self.repository_cache,
-            self.mirror,
-            self.wheels,
-            self.environment,
-        )
+        """Another client on the same sources: nothing built, a server of its own; what is fetched by hash it has."""
+        return replace(self, output_base=self.output_user_root / name)
 
     def bazel(self, *arguments: str | Path, status: int = 0, environment: Mapping[str, str] | None = None) -> Result:
         """Runs a Bazel command to its end.
@@ -133,7 +129,8 @@ class Workspace:
             "--curses=no",
             "--show_progress_rate_limit=5",
         ]
-        return ["bazel", f"--output_user_root={self.output_user_root}", verb, *common, *rest]
+        places = [f"--output_user_root={self.output_user_root}", f"--output_base={self.output_base}"]
+        return ["bazel", *places, verb, *common, *rest]
 
     def info(self, key: str) -> Path:
         """A path of `bazel info`."""
