@@ -1,26 +1,23 @@
 """ext4 against ext4: trees first, then what of inodes a tree does not hold, then where things lie, then the rest."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from sysimage import verity
-from sysimage.errors import UserError
 from sysimage.explanation import words
-from sysimage.explanation.content import BLOCK, compare_bytes, differing
+from sysimage.explanation.content import BLOCK, compare_bytes, differing, equal
+from sysimage.explanation.ext4_fields import UUIDS, inode_fields, superblock_fields
+from sysimage.explanation.ext4_side import JOURNAL, FileSystem, role_of
 from sysimage.explanation.findings import Findings, Pair, Place, Rank
 from sysimage.explanation.trees import Compare, Side, compare_trees
-from sysimage.ext4.layout import JOURNAL_INODE, SUPERBLOCK_OFFSET, Superblock
+from sysimage.errors import UserError
+from sysimage.ext4.layout import Superblock
 from sysimage.ext4.read import names as entry_names
-from sysimage.ext4.read import node_of, walk
-from sysimage.ext4.read_inode import extra_size, join_time, stretches, xattr_block_of
-from sysimage.ext4.volume import RawInode, Volume
+from sysimage.ext4.volume import Volume
 from sysimage.extents import ImageReader
-from sysimage.tree import NodeType, Tree
+from sysimage.tree import NodeType
 
-_TIMES = ("s_mtime", "s_wtime", "s_lastcheck", "s_mkfs_time")
-_UUIDS = ("s_uuid", "s_journal_uuid", "s_hash_seed")
+_FREE = "free blocks"
 # What follows from files and their sizes, or is a checksum.
 _COUNTERS = (
     "s_blocks_count_lo",
@@ -34,69 +31,6 @@ _COUNTERS = (
     "s_overhead_clusters",
     "s_checksum",
 )
-# Fields of an inode that are compared by name; the others are what the tree has, places of blocks, and checksums.
-_INODE_FIELDS = (
-    "i_dtime",
-    "i_links_count",
-    "i_flags",
-    "i_version",
-    "i_generation",
-    "i_obso_faddr",
-    "i_version_hi",
-    "i_projid",
-)
-
-
-_BEHIND = "behind the end of "
-
-
-@dataclass(slots=True)
-class FileSystem:
-    """One side, read: volume, tree, inode of each path, runs (first block, count, logical block) of each inode."""
-
-    volume: Volume
-    tree: Tree
-    inodes: dict[str, RawInode]
-    _runs: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
-
-    @classmethod
-    def open(cls, reader: ImageReader) -> "FileSystem":
-        """Errors: as `ext4.read`."""
-        volume = Volume(reader)
-        tree: Tree | None = None
-        inodes = {}
-        for path, inode, first in walk(volume):
-            inodes[path] = inode
-            if tree is None:
-                tree = Tree(node_of(volume, inode))
-            elif path != first:
-                tree.link(path, first)
-            else:
-                tree.add(path, node_of(volume, inode))
-        assert tree is not None
-        return cls(volume, tree, inodes)
-
-    def has_blocks(self, path: str) -> bool:
-        """Whether an inode has blocks of its own for content."""
-        node = self.tree[path]
-        return node.type in (NodeType.FILE, NodeType.DIRECTORY) or (node.type is NodeType.SYMLINK and node.size > 59)
-
-    def runs(self, path: str) -> list[tuple[int, int, int]]:
-        """(physical, count, logical) of a path's blocks."""
-        inode = self.inodes[path]
-        if inode.number not in self._runs:
-            found = stretches(self.volume, inode) if self.has_blocks(path) else []
-            self._runs[inode.number] = [(each.physical, each.length, each.logical) for each in found]
-        return self._runs[inode.number]
-
-    def byte(self, path: str, offset: int) -> int | None:
-        """Where a byte of a file lies in the volume."""
-        size = self.volume.block_size
-        block = offset // size
-        for physical, count, logical in self.runs(path):
-            if logical <= block < logical + count:
-                return (physical + block - logical) * size + offset % size
-        return None
 
 
 def compare_ext4(pair: Pair, place: Place, findings: Findings, inner: Compare) -> None:
@@ -118,35 +52,16 @@ def compare_ext4(pair: Pair, place: Place, findings: Findings, inner: Compare) -
         lambda path: f"inode {ours.inodes[path].number} {words.path(path)}",
         lambda here, path, label: here.mapped(label, holder, lambda byte: ours.byte(path, byte)),
     )
-    common = [path for path in ours.inodes if path in theirs.inodes]
+    common = sorted(ours.inodes.keys() & theirs.inodes.keys(), key=lambda path: (ours.inodes[path].number, path))
     _inodes(ours, theirs, common, place, findings)
     _layout(ours, theirs, common, place, findings)
-    _blocks(pair, ours, place, findings, told=findings.count > before)
+    _blocks(pair, ours, theirs, place, findings, told=findings.count > before)
     _hash_trees(pair, ours.volume, theirs.volume, place, findings)
 
 
 def _holder(place: Place) -> str:
     """What a volume is called as the holder of its files."""
     return "the partition" if place.chain else "the image"
-
-
-def superblock_fields(block: Superblock) -> dict[str, str]:
-    """The numbers, times and UUIDs of a superblock in words, under the kernel's names."""
-    fields = {}
-    for name, value in block._asdict().items():
-        if name in _TIMES:
-            text = words.seconds(value | getattr(block, f"{name}_hi") << 32)
-        elif name in _UUIDS:
-            text = str(UUID(bytes=value))
-        elif isinstance(value, bytes):
-            continue
-        elif name.startswith("s_feature"):
-            text = f"{value:#x}"
-        else:
-            text = str(value)
-        if not name.endswith("time_hi") and name != "s_lastcheck_hi":
-            fields[name] = text
-    return fields
 
 
 def _superblocks(ours: Volume, theirs: Volume, place: Place, findings: Findings) -> None:
@@ -160,7 +75,7 @@ def _superblocks(ours: Volume, theirs: Volume, place: Place, findings: Findings)
                 del row[name]
     rows_of_both: zip[tuple[str, Any, Any]] = zip(Superblock._fields, ours.superblock, theirs.superblock, strict=True)
     for name, mine, other in rows_of_both:
-        if isinstance(mine, bytes) and name not in (*_UUIDS, *_COUNTERS) and mine != other:
+        if isinstance(mine, bytes) and name not in (*UUIDS, *_COUNTERS) and mine != other:
             values = words.pair(
                 *(value.rstrip(b"\0") if len(value) <= words.SHOWN else value for value in (mine, other))
             )
@@ -170,19 +85,6 @@ def _superblocks(ours: Volume, theirs: Volume, place: Place, findings: Findings)
     for row in counters:
         del row["s_checksum"]
     findings.fields(Rank.CONSEQUENCE, "superblock", here, *counters)
-
-
-def inode_fields(inode: RawInode) -> dict[str, str]:
-    """What an inode has besides what a tree holds, in words, under the kernel's names."""
-    fields = inode.fields
-    has = extra_size(inode)
-    row = {name: str(getattr(fields, name)) for name in _INODE_FIELDS}
-    row["ctime"] = words.time(join_time(fields.i_ctime, fields.i_ctime_extra if has >= 8 else 0))
-    row["atime"] = words.time(join_time(fields.i_atime, fields.i_atime_extra if has >= 16 else 0))
-    if has >= 24:
-        row["crtime"] = words.time(join_time(fields.i_crtime, fields.i_crtime_extra))
-    row["i_flags"] = f"{fields.i_flags:#x}"
-    return row
 
 
 def _inodes(ours: FileSystem, theirs: FileSystem, paths: list[str], place: Place, findings: Findings) -> None:
@@ -252,75 +154,40 @@ def _run_text(runs: list[tuple[int, int, int]]) -> str:
     return f"block{'' if len(runs) == 1 and runs[0][1] == 1 else 's'} {shown}{', ...' if len(runs) > 3 else ''}"
 
 
-def roles(side: FileSystem) -> Iterator[tuple[int, int, str]]:
-    """(first block, count, what they are for) of all blocks that are in use by something with a name."""
-    volume = side.volume
-    size, fields = volume.block_size, volume.superblock
-    table_blocks = -(-volume.groups * volume.descriptor_size // size)
-    for group in _copies(volume):
-        start = volume.first_data_block + group * fields.s_blocks_per_group
-        copy = "" if group == 0 else f" (backup in group {group})"
-        yield start if group else SUPERBLOCK_OFFSET // size, 1, f"superblock{copy}"
-        yield start + 1, table_blocks, f"group descriptors{copy}"
-    inode_blocks = -(-fields.s_inodes_per_group * volume.inode_size // size)
-    for group in range(volume.groups):
-        row = volume.descriptor(group)
-        yield row.bg_block_bitmap_lo | row.bg_block_bitmap_hi << 32, 1, "block bitmaps"
-        yield row.bg_inode_bitmap_lo | row.bg_inode_bitmap_hi << 32, 1, "inode bitmaps"
-        yield row.bg_inode_table_lo | row.bg_inode_table_hi << 32, inode_blocks, "inode tables"
-    if volume.has("has_journal"):
-        for each in stretches(volume, volume.inode(JOURNAL_INODE, "the journal")):
-            yield each.physical, each.length, "the journal"
-    for path, inode in side.inodes.items():
-        what = "directories" if side.tree[path].type is NodeType.DIRECTORY else f"{_BEHIND}{words.path(path)}"
-        for physical, count, _ in side.runs(path):
-            yield physical, count, what
-        if xattr_block_of(inode):
-            yield xattr_block_of(inode), 1, "blocks of extended attributes"
+def _blocks(pair: Pair, ours: FileSystem, theirs: FileSystem, place: Place, findings: Findings, told: bool) -> None:
+    """Blocks that differ, by what they are for.
 
-
-def _copies(volume: Volume) -> list[int]:
-    """Groups with a copy of the superblock (super.rst, "sparse_super")."""
-    fields = volume.superblock
-    if volume.has("sparse_super2"):
-        return sorted({0, fields.s_backup_bgs_0, fields.s_backup_bgs_1})
-    if not volume.has("sparse_super"):
-        return list(range(volume.groups))
-    powers = (base**power for base in (3, 5, 7) for power in range(1, 24))
-    return sorted({0, 1, *powers} & set(range(volume.groups)))
-
-
-def _blocks(pair: Pair, ours: FileSystem, place: Place, findings: Findings, told: bool) -> None:
-    """Blocks that differ, by what they are for on our side.
-
-    Where other differences are told already, only blocks that nothing accounts for are worth a sentence:
-    those that are free, the journal's, and what lies behind a file's end.
+    Where other differences are told already, only blocks that these cannot account for are worth a sentence:
+    those that are free on both sides, the journal's, and what lies behind the end of a file that is the same.
     """
     size = ours.volume.block_size
-    length = min(ours.volume.blocks * size, pair.theirs.size)
-    blocks = [
-        block for start, end in differing(pair.slice(0, length)) for block in range(start // size, -(-end // size))
-    ]
+    shared = pair.slice(0, min(side.volume.blocks * side.volume.block_size for side in (ours, theirs)))
+    blocks = [block for start, end in differing(shared) for block in range(start // size, -(-end // size))]
     if not blocks:
         return
-    role: dict[int, str] = {}
-    wanted = set(blocks)
-    for first, count, what in roles(ours):
-        if count > len(wanted):
-            role |= {block: what for block in wanted if first <= block < first + count}
-        else:
-            role |= {block: what for block in range(first, first + count) if block in wanted}
-    by_role: dict[str, list[int]] = {}
+    role = role_of(blocks, ours, theirs)
+    by_role: dict[tuple[str, str], list[int]] = {}
     for block in blocks:
-        by_role.setdefault(role.get(block, "free blocks"), []).append(block)
-    for what, listed in by_role.items():
-        loose = what in ("free blocks", "the journal")
-        if told and not loose:
+        by_role.setdefault(role.get(block, (_FREE, "")), []).append(block)
+    for (what, path), listed in by_role.items():
+        loose = what in (_FREE, JOURNAL) or bool(path)
+        if told and not (loose and (not path or _same_file(pair, ours, theirs, path))):
             continue
-        rank = Rank.CONTENT if loose or what.startswith(_BEHIND) else Rank.CONSEQUENCE
         first = listed[0] * size
-        here = place.part(f"{what}, {words.count(len(listed), 'block')}", _holder(place), first)
+        name = f"behind the end of {words.path(path)}" if path else what
+        here = place.part(f"{name}, {words.count(len(listed), 'block')}", _holder(place), first)
+        rank = Rank.CONTENT if loose else Rank.CONSEQUENCE
         compare_bytes(pair.slice(first, size), here, findings, f"block {listed[0]}", rank)
+
+
+def _same_file(pair: Pair, ours: FileSystem, theirs: FileSystem, path: str) -> bool:
+    """Whether a file is the same at the same blocks on both sides, so that only what lies behind its end can differ."""
+    if path not in theirs.inodes or ours.runs(path) != theirs.runs(path):
+        return False
+    contents = [
+        ImageReader(side.tree[path].data, reader.sources) for side, reader in ((ours, pair.ours), (theirs, pair.theirs))
+    ]
+    return ours.tree[path].type is theirs.tree[path].type and equal(Pair(*contents))
 
 
 def _hash_trees(pair: Pair, ours: Volume, theirs: Volume, place: Place, findings: Findings) -> None:

@@ -104,7 +104,7 @@ EXT4 = [
                 "inode 15 /etc/hostname: content differs first at byte 48 of 48 against 9600 (line 3, byte 69680 "
                 'of the image): the end against "a machine with a..."'
             ),
-            "2 paths at other blocks: first /usr/bin/tool, block 18 against block 20",
+            "2 paths at other blocks: first /etc/hostname, block 17 against blocks 17-19",
             "superblock: s_blocks_count_lo 19 against 21",
         ],
     ),
@@ -466,4 +466,31 @@ def test_what_is_left_out(tmp_path: Path) -> None:
         "inode 2 /: mtime 2025-08-09T00:00:00Z against 2001-01-01T00:00:00Z",
         "inode 12 /etc: uid 0 against 5",
         "13 more differences are left out",
+    ]
+
+
+def test_bytes_that_no_other_difference_accounts_for(tmp_path: Path) -> None:
+    size = 4 << 20
+    planted = volume(root(change("usr/bin/tool", uid=5)), size=size)
+    # Block 33 is /usr/bin/tool's, with 10 bytes of content; block 900 is nobody's.
+    theirs = patched(planted, (33 * 4096 + 100, b"slack"), (900 * 4096, b"left over"))
+    assert told(tmp_path, volume(size=size), theirs) == [
+        "behind the end of /usr/bin/tool, 1 block: block 33 differs first at byte 100 of 4096 (byte 135268 of the "
+        'image): 00 00 00 00 00 against "slack"',
+        "free blocks, 1 block: block 900 differs first at byte 0 of 4096 (byte 3686400 of the image): "
+        '00 00 00 00 00 00 00 00 00 against "left over"',
+        "inode 18 /usr/bin/tool: uid 0 against 5",
+    ]
+
+
+def test_files_that_moved_are_not_told_one_by_one(tmp_path: Path) -> None:
+    def insert(tree: Tree) -> None:
+        tree.add("a", file(bytes(5000), mtime=MTIME))
+
+    assert told(tmp_path, volume(), volume(root(insert))) == [
+        "/a: a file is only in theirs",
+        "7 paths with another inode number: first /etc, inode 12 against 13",
+        "3 paths at other blocks: first /etc/blob, blocks 14-16 against blocks 16-18",
+        "superblock: s_blocks_count_lo 19 against 21",
+        "superblock: s_free_inodes_count 14 against 13",
     ]
