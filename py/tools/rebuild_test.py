@@ -6,6 +6,7 @@ The stand-in takes from the checked-out revision what it is to do; git is the re
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ OTHER = "ab" * 32
 
 # Does what Bazel does, as far as it is asked; what a build makes is in the file `content`.
 BAZEL = """#!{python} -S
-import hashlib, json, os, sys
+import hashlib, json, os, sys, time
 from pathlib import Path
 
 assert not os.environ.get("PYTHONPATH"), "the caller's modules are not Bazel's"
@@ -40,7 +41,9 @@ if verb == "cquery":
 if verb == "info":
     print(execution_root)
 if verb == "build":
-    print("building", *[word for word in words if word == "--stamp"])
+    print("building", *[word for word in words if word == "--stamp"], flush=True)
+    if Path("sleeps").exists():
+        time.sleep(60)
     if Path("fails").exists():
         print("ERROR: it does not compile", file=sys.stderr)
         sys.exit(1)
@@ -94,7 +97,7 @@ def commit(path: Path, **files: str) -> str:
     return git(path, "rev-parse", "HEAD")
 
 
-def rebuild(repository: Path, *arguments: str, path: str = "") -> tuple[int, str, str]:
+def program(repository: Path, *arguments: str, path: str = "") -> tuple[list[str], dict[str, str]]:
     programs = f"{repository.parent / 'programs'}{os.pathsep}{os.environ['PATH']}"
     environment = {
         **os.environ,
@@ -105,6 +108,11 @@ def rebuild(repository: Path, *arguments: str, path: str = "") -> tuple[int, str
     }
     scratch = repository.parent / "scratch"
     command = [sys.executable, "-m", "tools.rebuild", f"--scratch={scratch}", *arguments]
+    return command, environment
+
+
+def rebuild(repository: Path, *arguments: str, path: str = "") -> tuple[int, str, str]:
+    command, environment = program(repository, *arguments, path=path)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -200,6 +208,19 @@ def test_keep(repository: Path) -> None:
     (kept,) = (repository.parent / "scratch").iterdir()
     assert (status, errors.splitlines()[-1]) == (0, f"rebuild: kept: {kept}")
     assert (kept / "first" / "checkout" / "content").read_text() == "content\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_in_the_middle(repository: Path, number: signal.Signals) -> None:
+    commit(repository, sleeps="")
+    command, environment = program(repository, f"--target={TARGET}", f"--published={HASH}")
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while process.stderr.readline() != "building\n":
+            assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 128 + number
+    assert list((repository.parent / "scratch").iterdir()) == []
 
 
 def test_a_build_that_fails(repository: Path) -> None:
