@@ -143,12 +143,12 @@ class _Reader:
             if not header.rstrip(b"\0"):
                 return
             _check(header, at)
-            size = _number(header[124:136], at)
+            size = parse_number(header[124:136], at)
             match header[156:157]:
                 case b"x":
-                    records += _parse_records(bytes(self.take(size)), at)
+                    records += parse_records(bytes(self.take(size)), at)
                 case b"g":
-                    defaults += _parse_records(bytes(self.take(size)), at)
+                    defaults += parse_records(bytes(self.take(size)), at)
                 case b"L":
                     records.append(("path", bytes(self.take(size)).rstrip(b"\0")))
                 case b"K":
@@ -169,7 +169,7 @@ class _Reader:
         link = extra.get("linkpath") or _text(header[157:257])
         user = decode(extra.get("uname", _text(header[265:297])))
         group = decode(extra.get("gname", _text(header[297:329])))
-        size = _decimal_number(extra["size"], at) if "size" in extra else _number(header[124:136], at)
+        size = _decimal_number(extra["size"], at) if "size" in extra else parse_number(header[124:136], at)
         if kind == _HARD_LINK:
             # POSIX allows a hard link to carry content; tools that do so repeat the first entry's.
             self.take(size)
@@ -184,15 +184,15 @@ class _Reader:
             self.take(size)
         device = (0, 0)
         if node_type in (NodeType.CHARACTER, NodeType.BLOCK):
-            device = (_number(header[329:337], at), _number(header[337:345], at))
+            device = (parse_number(header[329:337], at), parse_number(header[337:345], at))
         if any(key.startswith("SCHILY.acl.") for key in extra):
             raise _DamagedError(f"entry {decode(name)!r} has access control lists, which are not supported")
         node = Node(
             node_type,
-            0o777 if node_type is NodeType.SYMLINK else _number(header[100:108], at) & 0o7777,
-            _decimal_number(extra["uid"], at) if "uid" in extra else _number(header[108:116], at),
-            _decimal_number(extra["gid"], at) if "gid" in extra else _number(header[116:124], at),
-            _time(extra["mtime"], at) if "mtime" in extra else _number(header[136:148], at) * NANOSECONDS,
+            0o777 if node_type is NodeType.SYMLINK else parse_number(header[100:108], at) & 0o7777,
+            _decimal_number(extra["uid"], at) if "uid" in extra else parse_number(header[108:116], at),
+            _decimal_number(extra["gid"], at) if "gid" in extra else parse_number(header[116:124], at),
+            _time(extra["mtime"], at) if "mtime" in extra else parse_number(header[136:148], at) * NANOSECONDS,
             {key[len(_XATTR) :]: value for key, value in extra.items() if key.startswith(_XATTR)},
             content,
             decode(link) if node_type is NodeType.SYMLINK else "",
@@ -245,7 +245,7 @@ class _Reader:
             block = bytes(self.take(BLOCK))
             pairs += _pairs(block[:504], at)
             more = block[504]
-        return _number(header[483:495], at), pairs
+        return parse_number(header[483:495], at), pairs
 
     def sparse_table(self, size: int, at: int) -> tuple[list[tuple[int, int]], int]:
         """GNU sparse 1.0: the map is lines of decimal numbers before the data; also its length in bytes."""
@@ -284,17 +284,18 @@ def _sparse_records(records: list[tuple[str, bytes]], at: int) -> tuple[int, lis
 
 def _pairs(data: bytes, at: int) -> list[tuple[int, int]]:
     fields = [data[start : start + 24] for start in range(0, len(data), 24)]
-    return [(_number(each[:12], at), _number(each[12:], at)) for each in fields if each[0]]
+    return [(parse_number(each[:12], at), parse_number(each[12:], at)) for each in fields if each[0]]
 
 
 def _check(header: bytes, at: int) -> None:
-    stated = _number(header[148:156], at)
+    stated = parse_number(header[148:156], at)
     body = header[:148] + b" " * 8 + header[156:]
     if sum(body) != stated and sum(byte - 256 if byte > 127 else byte for byte in body) != stated:
         raise _DamagedError(f"no tar header at byte {at} (its checksum is wrong)")
 
 
-def _number(field: bytes, at: int) -> int:
+def parse_number(field: bytes, at: int) -> int:
+    """A number of a header (octal, or GNU's base 256), which begins at byte `at` of the archive."""
     if field[0] & 0x80:  # GNU: base 256, two's complement
         value = int.from_bytes(field, "big")
         return value - (1 << 8 * len(field)) if field[0] & 0x40 else value - (0x80 << 8 * (len(field) - 1))
@@ -319,7 +320,8 @@ def _time(text: bytes, at: int) -> int:
     return -nanoseconds if text.startswith(b"-") else nanoseconds
 
 
-def _parse_records(data: bytes, at: int) -> list[tuple[str, bytes]]:
+def parse_records(data: bytes, at: int) -> list[tuple[str, bytes]]:
+    """The records of an extended header (keyword, value), which begins at byte `at` of the archive."""
     records = []
     position = 0
     while position < len(data):

@@ -55,6 +55,13 @@ def compare_fat(pair: Pair, place: Place, findings: Findings, inner: Compare) ->
             label, "the partition" if here.chain else "the image", place_in(pair.ours.map, ours.tree[path].data)
         ),
     )
+    _compare_entries(ours, theirs, place, findings)
+    if findings.count == before:
+        _compare_rest(pair, ours.reader, place, findings)
+
+
+def _compare_entries(ours: _Volume, theirs: _Volume, place: Place, findings: Findings) -> None:
+    """What directory entries have besides what a tree holds, where their files begin, and their order."""
     moved = []
     for path, entry in ours.entries.items():
         other = theirs.entries.get(path)
@@ -80,8 +87,6 @@ def compare_fat(pair: Pair, place: Place, findings: Findings, inner: Compare) ->
         findings.add(
             Rank.LAYOUT, "order", place, f"directory entries in another order: first {mine} against {other_path}"
         )
-    if findings.count == before:
-        _compare_rest(pair, ours.reader, place, findings)
 
 
 def _compare_rest(pair: Pair, reader: FatReader, place: Place, findings: Findings) -> None:

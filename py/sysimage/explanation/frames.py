@@ -127,8 +127,11 @@ def _unpack(reader: ImageReader, path: Path, name: str) -> None:
         for start in range(0, reader.size, _CHUNK):
             packed.write(reader.read(start, _CHUNK))
         packed.seek(0)
-        zstd.decompress(packed, _Holes(plain), name)
-        plain.truncate(plain.tell())
+        try:
+            zstd.decompress(packed, _Holes(plain), name)
+            plain.truncate(plain.tell())
+        except OSError as error:
+            raise UserError(f"{name}: it cannot be unpacked in {path.parent}: {error.strerror}") from error
 
 
 def _compare_frames(pair: Pair, place: Place, findings: Findings, same: bool) -> None:

@@ -1,6 +1,9 @@
 """Differences planted in disks, packings, archives, texts and plans, each with the exact sentence."""
 
+import errno
 import io
+import os
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysimage import cpio, extents, tree
+from sysimage import cpio, extents, tree, zstd
 from sysimage.explanation import explain
 from sysimage.explanation.testing import (
     HOSTNAME,
@@ -550,6 +553,30 @@ def test_owners_of_every_member(tmp_path: Path) -> None:
 def test_dialects_of_tar(tmp_path: Path) -> None:
     sentences = told(tmp_path, layer(), layer(form=tarfile.GNU_FORMAT), limit=1)
     assert sentences == ['etc: header field magic "ustar" against "ustar "', "13 more differences are left out"]
+
+
+def test_records_that_only_say_when_a_file_was_read(tmp_path: Path) -> None:
+    def archive_with(time: str) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            entry = tarfile.TarInfo("a")
+            entry.pax_headers = {"atime": time}
+            tar.addfile(entry)
+        return out.getvalue()
+
+    assert told(tmp_path, archive_with("1.5"), archive_with("2.5")) == ['a: header record atime "1.5" against "2.5"']
+
+
+def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(zstd, "decompress", full)
+    damaged, rest = told(tmp_path, PACKED, PACKED + b"x")
+    assert re.sub(r"in /\S+:", "in FOLDER:", damaged) == (
+        "cannot be compared as a zstd file: ours: it cannot be unpacked in FOLDER: No space left on device"
+    )
+    assert rest.startswith(f"content differs first at byte {len(PACKED)} of ")
 
 
 def test_initrds(tmp_path: Path) -> None:
