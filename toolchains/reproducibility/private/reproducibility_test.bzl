@@ -5,7 +5,7 @@ load(":action_graph.bzl", "action_graph")
 
 _TOOL = Label("//toolchains/reproducibility/tools:environments")
 
-def reproducibility_test(name, target, size = "medium", tags = [], **kwargs):
+def reproducibility_test(name, target, size = "large", tags = [], **kwargs):
     """Builds a target's action graph twice from nothing, in environments that differ in everything that has bitten builders before.
 
     Every action behind the target's files is executed in both, those that make locked tools included. Programs that
