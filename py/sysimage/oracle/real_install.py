@@ -18,7 +18,7 @@ LOG_LINES = 30  # of the log's end are shown when something fails
 
 _SCRIPT = Path(__file__).with_name("real_install.sh")
 _SHARED = "tmp/oracle"
-_LIBRARY = "usr/lib/x86_64-linux-gnu/libfakeroot/libfakeroot-sysv.so"
+_LIBRARY = "libfakeroot-sysv.so"
 # One user, and namespaces for mounts, processes and System V IPC; all of it ends with the first process.
 _UNSHARE = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--ipc")
 
@@ -39,7 +39,8 @@ def install(
         A tar archive in PAX format of the whole system, owners by name and number.
 
     Raises:
-        UserError: no user namespaces, or the installation fails; with the end of what was said.
+        UserError: no user namespaces; packages that are damaged or not those of a system; or the installation
+            fails, with the end of what was said.
     """
     _require_namespaces()
     names = {deb: _name(deb) for deb in debs}
@@ -51,10 +52,10 @@ def install(
         shutil.copyfile(deb, shared / ("essential" if name in essential else "rest") / f"{name}.deb")
     for deb in [*(deb for deb in debs if names[deb] in essential), *fakeroot]:
         run(["dpkg-deb", "--extract", str(deb), str(stage)], scratch, f"unpacking {deb.name}")
+    shutil.copyfile(_one(stage, f"usr/lib/*/libfakeroot/{_LIBRARY}", "fakeroot"), shared / _LIBRARY)
     # tar asks it for the numbers of owners' names. The target's own come from the same package.
     for name in ("passwd", "group"):
-        shutil.copyfile(stage / f"usr/share/base-passwd/{name}.master", stage / f"etc/{name}")
-    shutil.copyfile(stage / _LIBRARY, shared / "libfakeroot-sysv.so")
+        shutil.copyfile(_one(stage, f"usr/share/base-passwd/{name}.master", "essential"), stage / f"etc/{name}")
     shutil.copyfile(_SCRIPT, shared / "real_install.sh")
     command = [*_UNSHARE, "/bin/sh", str(shared / "real_install.sh"), "enter", str(stage)]
     run(command, scratch, "installing", {"SOURCE_DATE_EPOCH": str(epoch)})
@@ -69,6 +70,13 @@ def _require_namespaces() -> None:
             hint="allow them (kernel.unprivileged_userns_clone, user.max_user_namespaces, AppArmor), "
             "or run it elsewhere",
         )
+
+
+def _one(stage: Path, pattern: str, of: str) -> Path:
+    found = [*stage.glob(pattern)]
+    if not found:
+        raise UserError(f"the {of} packages do not contain /{pattern}", hint="they must be those of a Debian system")
+    return found[0]
 
 
 def _name(deb: Path) -> str:

@@ -5,10 +5,11 @@
 #   real_install.sh install         in the stage, under fakeroot: installs into /target, writes /tmp/oracle/target.tar
 #
 # The stage is the essential packages, merely unpacked, and fakeroot: all programs that work on /target from
-# outside come from it. /tmp/oracle is the same folder in the stage and in the target (over whose /tmp a tmpfs lies):
+# outside come from it. fakeroot talks to its server by System V messages, since by TCP it was seen to hang.
+# /tmp/oracle is the same folder in the stage and in the target (over whose /tmp a tmpfs lies):
 #
 #   essential/*.deb, rest/*.deb    the packages
-#   libfakeroot-sysv.so             fakeroot's library, so that it can be loaded in both
+#   libfakeroot-sysv.so            fakeroot's library, so that it can be loaded in both
 set -eu
 
 shared=/tmp/oracle
@@ -58,7 +59,11 @@ install() {
     chroot /target dpkg --force-depends --unpack "${shared}"/rest/*.deb
     chroot /target dpkg --configure --pending
   fi
-  chroot /target dpkg --audit
+  problems=$(chroot /target dpkg --audit)
+  if [ -n "${problems}" ]; then
+    echo "dpkg is not content: ${problems}"
+    exit 1
+  fi
   rm /target/usr/sbin/policy-rc.d
   umount --recursive /target/tmp /target/proc /target/dev
   tar --directory=/target --create --format=posix --xattrs --xattrs-include='*' --sort=name \

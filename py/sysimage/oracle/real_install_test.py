@@ -31,6 +31,15 @@ def test_a_damaged_package_is_named(tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{deb}: dpkg-deb: error: ")
 
 
+def test_fakeroot_must_be_among_its_packages(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        real_install.install([], [], [], tmp_path, 0)
+    assert str(caught.value) == (
+        "the fakeroot packages do not contain /usr/lib/*/libfakeroot/libfakeroot-sysv.so "
+        "(hint: they must be those of a Debian system)"
+    )
+
+
 def test_what_failed_is_shown_with_the_end_of_its_log(tmp_path: Path) -> None:
     script = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo line $i; done; exit 3"
     with pytest.raises(UserError) as caught:
