@@ -72,7 +72,7 @@ def write(tree: Tree, path: Path | str, key: str, sources: Sources, base: Tree |
 @contextlib.contextmanager
 def _writing(out: BinaryIO, path: Path | str, key: str) -> Iterator[tar.Writer]:
     if Path(path).suffix != framed.SUFFIX:
-        writer = tar.Writer(tar.into(out), key)
+        writer = tar.Writer(out, key)
         yield writer
         writer.close()
         return

@@ -113,7 +113,7 @@ def write(
         docker = {"Config": image.path, "RepoTags": [name], "Layers": [blob.path for blob in blobs]}
         put("manifest.json", json.dumps([docker], separators=(",", ":")).encode())
         with atomic_output(path) as out:
-            writer = tar.Writer(tar.into(out), "image")
+            writer = tar.Writer(out, "image")
             for where, node in tree.walk():
                 if where:
                     writer.add(where, node, sources)

@@ -46,11 +46,6 @@ _BATCH_BUFFERS = 1000  # below IOV_MAX (1024)
 Buffers = Sequence[bytes | memoryview]
 
 
-def into(file: BinaryIO) -> Callable[[Buffers], None]:
-    """What a `Writer` writes into to make a file, large contents without a copy in user space."""
-    return partial(_write_all, file.fileno())
-
-
 def _write_all(descriptor: int, buffers: Buffers) -> None:
     while buffers:
         written = os.writev(descriptor, buffers)
@@ -64,14 +59,14 @@ def _write_all(descriptor: int, buffers: Buffers) -> None:
 
 
 class Writer:
-    """Writes one archive; `out` is given its bytes in order, some MiB at a time.
+    """Writes one archive to a file, large contents without a copy in user space.
 
-    `key` is the key under which the archive itself will be a source: what `add`
-    returns takes its content from there.
+    `out` is the file, or what takes the bytes in its place, in order and some MiB at a time. `key` is the key under
+    which the archive itself will be a source: what `add` returns takes its content from there.
     """
 
-    def __init__(self, out: Callable[[Buffers], None], key: str) -> None:
-        self._out = out
+    def __init__(self, out: BinaryIO | Callable[[Buffers], None], key: str) -> None:
+        self._out = out if callable(out) else partial(_write_all, out.fileno())
         self._key = key
         self._pending: list[bytes | memoryview] = []
         self._pending_bytes = 0

@@ -18,7 +18,7 @@ KB = 1024
 
 def write(tree: Tree, path: Path, sources: Sources | None = None) -> None:
     with open(path, "wb") as out:
-        writer = tar.Writer(tar.into(out), "own")
+        writer = tar.Writer(out, "own")
         first: dict[int, str] = {}
         for name, node in tree.walk():
             if tree.number(name) in first:
@@ -159,7 +159,7 @@ def test_reads_sparse_files_of_gnu_tar(tmp_path: Path, options: str) -> None:
 
 def test_size_above_8_gib_has_a_record(tmp_path: Path) -> None:
     with open(tmp_path / "x.tar", "w+b") as out:
-        writer = tar.Writer(tar.into(out), "own")
+        writer = tar.Writer(out, "own")
         writer._header(b"big", file(b""), b"0", 9 << 30, b"", {})
         writer.close()
         with tarfile.open(tmp_path / "x.tar", ignore_zeros=True) as archive:

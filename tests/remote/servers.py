@@ -248,7 +248,13 @@ class Farm:
         command: list[str | Path] = [programs / "postgres", "-D", data, *options]
         server = Server.start("database", command, self.folder)
         self._servers.append(server)
-        ready: list[str | Path] = [programs / "pg_isready", f"--host={LOOPBACK}", f"--port={port}", "--quiet"]
+        ready: list[str | Path] = [
+            programs / "pg_isready",
+            f"--host={LOOPBACK}",
+            f"--port={port}",
+            "--username=buildgrid",
+            "--quiet",
+        ]
         server.wait_until(lambda: subprocess.run(ready, check=False).returncode == 0)
         return f"postgresql+psycopg://buildgrid@{LOOPBACK}:{port}/postgres"
 

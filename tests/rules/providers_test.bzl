@@ -78,7 +78,7 @@ _REFUSALS = {
     "folder_text": "LockedToolInfo: folder must be a File; got a string",
     "format": "ImageInfo: format must be one of ext4, fat, gpt, verity; got \"ntfs\"",
     "image_sources": "ImageInfo: sources must be a depset of Files; got a list",
-    "layer": "RootfsInfo: layers must be a .tar file; got tests/rules/one.txt",
+    "layer": "RootfsInfo: layers must be a .zst file; got tests/rules/one.txt",
     "map": "ImageInfo: map must be a .json file; got tests/rules/one.txt",
     "root_hash": "VerityInfo: root_hash must be a File; got a string",
     "tree": "RootfsInfo: tree must be a .tree file; got tests/rules/partitions.json",

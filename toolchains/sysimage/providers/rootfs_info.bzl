@@ -13,7 +13,7 @@ new list, and copies nothing.
 FIELDS = {
     "config": "File or None: image configuration (environment, command, ...) as JSON.",
     "layers": "list of Files: the layers, tars compressed with zstd, base first; none for a tree that is not a container's.",
-    "sources": "depset of Files: all that the contents in `tree` are slices of; the key of each is its short_path.",
+    "sources": "depset of Files: all that the contents in `tree` are slices of; the key of each is its short_path, behind `zstd:` for slices of what it decompresses to.",
     "tree": "File: the merged tree, lines of JSON (py/sysimage/tree.py).",
 }
 
