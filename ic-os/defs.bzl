@@ -13,6 +13,7 @@ load(
 load(
     "//toolchains/sysimage:defs.bzl",
     "disk_image",
+    "dockerfile_test",
     "ext4_image",
     "fat_image",
     "file_tree",
@@ -37,6 +38,7 @@ def icos_build(name, os):
     | `:boot` | boot partition: kernel, initrd, command lines, version (ImageInfo) |
     | `:disk` | the disk as a map (ImageInfo) |
     | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
+    | `:dockerfile_test` | the configuration layer against what a container engine builds of the same Dockerfile |
     | `:image_test` | properties of the image against `properties.txt`, and foreign judges; `:image_test_update` writes that file |
     | `:launch` | `bazel run`: boots the disk image in QEMU, console in the terminal |
     | `:reproducibility_test` | the disk image built twice from nothing, in environments that have nothing in common |
@@ -121,6 +123,12 @@ def icos_build(name, os):
         fs_label = "boot",
         uuid = os.uuids["boot"],
         visibility = ["//visibility:public"],
+    )
+
+    dockerfile_test(
+        name = "dockerfile_test",
+        layers = [":rootfs"],
+        reviewed = os.dockerfile_differences,
     )
 
     # What all slots share.

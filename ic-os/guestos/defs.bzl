@@ -16,6 +16,7 @@ GUESTOS = struct(
     # Where esp, grub and config are mounted below /boot.
     boot_mount_points = ["config", "efi", "grub"],
     dockerfile = "//ic-os/guestos:rootfs/Dockerfile",
+    dockerfile_differences = "//ic-os/guestos:dockerfile-differences.txt",
     dpkg_verify = "//ic-os/guestos:dpkg-verify.txt",
     empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
     # virtio for a guest of HostOS; dm-verity for its root, and first of all the processor's own sha256 for it.

@@ -1,21 +1,23 @@
 """Rules that build operating system images out of locked inputs.
 
-    rootfs_layer   a layer of a root filesystem, from a Dockerfile
-    file_tree      a tree of single files and parts of other trees
-    ext4_image     a filesystem, planned as a map
-    fat_image      likewise
-    verity_image   an image with its hash tree
-    disk_image     partitions on a disk
-    image_archive  the bytes: a compressed sparse tar, with its checksum
-    image_inspect  a look at a finished image, by `bazel run`
-    image_test     properties of an image against reviewed ones, and foreign judges
-    install_test   a base layer against a real install of its packages
-    version_file   the version, stamped or constant
+    rootfs_layer     a layer of a root filesystem, from a Dockerfile
+    file_tree        a tree of single files and parts of other trees
+    ext4_image       a filesystem, planned as a map
+    fat_image        likewise
+    verity_image     an image with its hash tree
+    disk_image       partitions on a disk
+    image_archive    the bytes: a compressed sparse tar, with its checksum
+    image_inspect    a look at a finished image, by `bazel run`
+    image_test       properties of an image against reviewed ones, and foreign judges
+    install_test     a base layer against a real install of its packages
+    dockerfile_test  layers against what a container engine builds of their Dockerfiles
+    version_file     the version, stamped or constant
 
 An image stays an extent map until `image_archive` writes it: no rule before that makes the bytes of a partition.
 """
 
 load("//toolchains/sysimage/private:disk_image.bzl", _disk_image = "disk_image")
+load("//toolchains/sysimage/private:dockerfile_test.bzl", _dockerfile_test = "dockerfile_test")
 load("//toolchains/sysimage/private:ext4_image.bzl", _ext4_image = "ext4_image")
 load("//toolchains/sysimage/private:fat_image.bzl", _fat_image = "fat_image")
 load("//toolchains/sysimage/private:file_tree.bzl", _file_tree = "file_tree")
@@ -26,12 +28,14 @@ load("//toolchains/sysimage/private:install_test.bzl", _install_test = "install_
 load("//toolchains/sysimage/private:rootfs_layer.bzl", _rootfs_layer = "rootfs_layer")
 load("//toolchains/sysimage/private:verity_image.bzl", _verity_image = "verity_image")
 load("//toolchains/sysimage/private:version_file.bzl", _version_file = "version_file")
+load("//toolchains/sysimage/providers:dockerfile_info.bzl", _DockerfileInfo = "DockerfileInfo")
 load("//toolchains/sysimage/providers:image_info.bzl", _ImageInfo = "ImageInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", _RootfsInfo = "RootfsInfo")
 load("//toolchains/sysimage/providers:verity_info.bzl", _VerityInfo = "VerityInfo")
 load("//toolchains/sysimage/providers:version_info.bzl", _VersionInfo = "VersionInfo")
 
 disk_image = _disk_image
+dockerfile_test = _dockerfile_test
 ext4_image = _ext4_image
 fat_image = _fat_image
 file_tree = _file_tree
@@ -43,6 +47,7 @@ rootfs_layer = _rootfs_layer
 verity_image = _verity_image
 version_file = _version_file
 
+DockerfileInfo = _DockerfileInfo
 ImageInfo = _ImageInfo
 RootfsInfo = _RootfsInfo
 VerityInfo = _VerityInfo

@@ -3,6 +3,7 @@
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
 load("//toolchains/private:checks.bzl", "check_mode", "check_not_negative", "check_path", "only_has", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
+load("//toolchains/sysimage/providers:dockerfile_info.bzl", "DockerfileInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load(":sources.bzl", "DEFAULT_EPOCH", "add_sources", "source_key")
 
@@ -48,6 +49,7 @@ def _rootfs_layer_impl(ctx):
         base_sources = base.sources
         layers = base.layers
     root = ctx.attr.context_root or ctx.label.package
+    context = {_context_path(file, root): file for file in ctx.files.context}
     for file in ctx.files.context:
         args.add("--context", file, format = _context_path(file, root).replace("%", "%%") + "=%s")
     args.add_all(["{}={}".format(key, value) for key, value in ctx.attr.build_args.items()], before_each = "--build_arg")
@@ -84,6 +86,14 @@ def _rootfs_layer_impl(ctx):
             layers = layers + [layer],
             config = config,
         ),
+        DockerfileInfo(
+            base = ctx.attr.base[RootfsInfo] if ctx.attr.base else None,
+            build_args = ctx.attr.build_args,
+            context = context,
+            dockerfile = ctx.file.dockerfile,
+            epoch = ctx.attr.epoch,
+            modes = ctx.attr.modes,
+        ),
     ]
 
 rootfs_layer = rule(
@@ -119,5 +129,8 @@ rootfs_layer(
         "scripts": attr.label(doc = "The table of maintainer scripts: what is done instead of each. A script that it does not know stops the build.", allow_single_file = True, default = "//toolchains/debian/scripts:table"),
         "_tool": attr.label(default = "//py/tools:rootfs_layer", executable = True, cfg = "exec"),
     },
-    provides = [RootfsInfo],
+    provides = [
+        DockerfileInfo,
+        RootfsInfo,
+    ],
 )
