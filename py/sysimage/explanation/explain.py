@@ -6,6 +6,7 @@ from sysimage.explanation.content import equal
 from sysimage.explanation.contents import compare
 from sysimage.explanation.findings import Findings, Pair, Place, part
 from sysimage.explanation.partitions import matched
+from sysimage.explanation.plans import compare_plans, open_plan
 from sysimage.errors import UserError
 from sysimage.extents import ImageReader, open_raw
 from sysimage.gpt import read
@@ -20,7 +21,8 @@ def explain(ours: Path, theirs: Path, *, names: tuple[str, str] = ("ours", "thei
     """Where two files differ, the most telling first.
 
     Cost follows what is stored, not the size of holes. What is compressed is unpacked into a temporary folder. A file
-    that is damaged gets a sentence that says so, and is compared by its bytes then.
+    that is damaged gets a sentence that says so, and is compared by its bytes then. Of an extent map with its literals
+    (`x.map.json` beside `x.literals`; either may be given) the image that it describes is compared.
 
     Args:
         ours: one file.
@@ -37,8 +39,23 @@ def explain(ours: Path, theirs: Path, *, names: tuple[str, str] = ("ours", "thei
     findings = Findings(names, limit)
     mine, other = open_raw(ours), open_raw(theirs)
     with mine.sources, other.sources:
-        compare(Pair(mine, other), Place(), findings)
+        pair = Pair(mine, other)
+        if not equal(pair):
+            _compare_plans(ours, theirs, findings)
+        if not findings.count:
+            compare(pair, Place(), findings)
     return findings.sentences()
+
+
+def _compare_plans(ours: Path, theirs: Path, findings: Findings) -> None:
+    """If both are parts of plans: what these describe tells more than their bytes."""
+    try:
+        mine, other = open_plan(ours), open_plan(theirs)
+        if mine is not None and other is not None:
+            with mine.known.sources, other.known.sources:
+                compare_plans(mine, other, findings, compare)
+    except UserError:  # a map or its literals are damaged; told when the files themselves are compared
+        return
 
 
 def picture(ours: Path, theirs: Path) -> str:

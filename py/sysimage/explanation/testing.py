@@ -21,7 +21,7 @@ MTIME = 1754697600 * NANOSECONDS  # 2025-08-09
 OTHER_TIME = 978307200 * NANOSECONDS  # 2001-01-01
 PARTITION = 16384  # sectors
 HOSTNAME = b"a machine with a longish name\nand a second line\n"
-_KIND = UUID("0FC63DAF-8483-4772-8E79-3D69D8477DE4")
+KIND = UUID("0FC63DAF-8483-4772-8E79-3D69D8477DE4")
 
 Change = Callable[[Tree], None]
 
@@ -86,7 +86,7 @@ def disk(
     partitions = []
     for number, name in enumerate(("esp", "boot", "root", "var"), 1):
         fields: dict[str, Any] = {"number": number, "name": name, "start": number * PARTITION, "size": PARTITION}
-        partitions.append(gpt.Partition(**fields | {"type": _KIND, "guid": UUID(int=number)} | entries(number)))
+        partitions.append(gpt.Partition(**fields | {"type": KIND, "guid": UUID(int=number)} | entries(number)))
     contents: dict[str, Content] = {
         "esp": esp or fat_volume(),
         "boot": volume(boot, label="boot"),
