@@ -13,18 +13,30 @@ from sysimage.explanation.trees import Side, compare_trees
 from sysimage.errors import UserError
 from sysimage.extents import ImageReader, Sources
 
-_CPIO_MAX = 256 << 20  # bytes of an archive that is read whole
+_WHOLE_MAX = 256 << 20  # bytes of what is read whole into memory
 
 Finder = Callable[[ImageReader], bool]
 Comparer = Callable[[Pair, Place, Findings], None]
 
 
-def _starts(magic: bytes, at: int = 0) -> Finder:
-    return lambda reader: reader.read(at, len(magic)) == magic
+def _starts(magic: bytes) -> Finder:
+    return lambda reader: reader.read(0, len(magic)) == magic
 
 
-def _is_cpio(reader: ImageReader) -> bool:
-    return reader.size <= _CPIO_MAX and reader.read(0, len(cpio.MAGIC)) == cpio.MAGIC
+def _small(found: Finder) -> Finder:
+    """For what is read whole."""
+    return lambda reader: reader.size <= _WHOLE_MAX and found(reader)
+
+
+def _streamed(found: Finder) -> Finder:
+    """For what is read from one end to the other: no terabytes of holes that begin with the right bytes."""
+    return lambda reader: reader.map.mapped == reader.size and found(reader)
+
+
+def _is_tar(reader: ImageReader) -> bool:
+    """Those that lie in one piece are mapped into memory, others are read whole."""
+    in_one_piece = len(reader.map.extents) == 1 and reader.map.mapped == reader.size
+    return reader.read(257, 5) == b"ustar" and (in_one_piece or reader.size <= _WHOLE_MAX)
 
 
 def _compare_cpio(pair: Pair, place: Place, findings: Findings) -> None:
@@ -42,11 +54,11 @@ def _with_inner(comparer: Callable[[Pair, Place, Findings, Comparer], None]) -> 
 
 # In this order: what a thing is, how it is known, who compares two of it.
 _KINDS: tuple[tuple[str, Finder, Comparer], ...] = (
-    ("a zstd file", _starts(frames.MAGIC), _with_inner(frames.compare_compressed)),
-    ("a tar archive", _starts(b"ustar", 257), _with_inner(archives.compare_archives)),
-    ("a cpio archive", _is_cpio, _compare_cpio),
-    ("an extent map", _starts(plans.MAP_MAGIC), plans.compare_maps),
-    ("a tree file", _starts(plans.TREE_MAGIC), plans.compare_tree_files),
+    ("a zstd file", _streamed(_starts(frames.MAGIC)), _with_inner(frames.compare_compressed)),
+    ("a tar archive", _is_tar, _with_inner(archives.compare_archives)),
+    ("a cpio archive", _small(_starts(cpio.MAGIC)), _compare_cpio),
+    ("an extent map", _small(_starts(plans.MAP_MAGIC)), plans.compare_maps),
+    ("a tree file", _small(_starts(plans.TREE_MAGIC)), plans.compare_tree_files),
     ("a disk with a GUID partition table", gpt.find, _with_inner(compare_disks)),
     ("an ext4 file system", ext4.find, _with_inner(compare_ext4)),
     ("a FAT file system", fat.find, _with_inner(compare_fat)),

@@ -609,6 +609,15 @@ def test_huge_images_cost_their_content(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "start", [b"\x28\xb5\x2f\xfd", b"070701", b'{"format":"tree/1', b'{"format":"extent-map/1', layer()]
+)
+def test_huge_holes_behind_the_right_beginning_are_not_read(tmp_path: Path, start: bytes) -> None:
+    size = 1 << 42
+    ours, theirs = (ExtentMap(size, [Extent(0, len(start), start), Extent(size - 1, 1, end)]) for end in (b"a", b"b"))
+    assert told(tmp_path, ours, theirs) == [f'content differs first at byte {size - 1} of {size}: "a" against "b"']
+
+
 @settings(deadline=None, max_examples=15)
 @given(
     at=st.one_of(st.integers(0, 20000), *(st.integers(n * SECTORS, n * SECTORS + 90000) for n in range(1, 4))),
