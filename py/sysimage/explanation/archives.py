@@ -16,6 +16,7 @@ from sysimage.extents import Extent, FileSlice, ImageReader
 from sysimage.tar_reader import Member
 from sysimage.tree import parent
 
+_COPY_MAX = 256 << 20  # bytes of an archive that lies in pieces
 _OCI_LAYOUT = "oci-layout"
 _OCI_INDEX = "index.json"
 _BLOBS = "blobs/sha256/"
@@ -53,13 +54,34 @@ class _Archive:
         return ImageReader(type(self.reader.map)(member.node.size, placed), self.reader.sources)
 
 
+def _in_one_piece(reader: ImageReader) -> Extent | None:
+    """The slice of a file that is all of it; a file with holes is one if it is the whole file."""
+    first = next(iter(reader.map.extents), None)
+    if first is None or not isinstance(first.source, FileSlice):
+        return None
+    if first.length == reader.size:
+        return first
+    key = first.source.source
+    as_in_file = all(
+        isinstance(each.source, FileSlice) and (each.source.source, each.source.offset) == (key, each.offset)
+        for each in reader.map.extents
+    )
+    if as_in_file and reader.sources.paths[key].stat().st_size == reader.size:
+        return Extent(0, reader.size, FileSlice(key, 0))
+    return None
+
+
+def is_archive(reader: ImageReader) -> bool:
+    """Whether it is a tar archive that can be read: mapped into memory, or small enough to be copied there."""
+    if reader.read(257, 5) != b"ustar":
+        return False
+    return reader.size <= _COPY_MAX or _in_one_piece(reader) is not None
+
+
 @contextlib.contextmanager
 def _view(reader: ImageReader) -> Iterator[memoryview]:
-    """The archive in memory: mapped if it lies in one piece, else copied."""
-    extents = reader.map.extents
-    whole = len(extents) == 1 and extents[0].length == reader.size
-    view = reader.sources.view(extents[0]) if whole else memoryview(reader.read(0, reader.size))
-    with view:
+    whole = _in_one_piece(reader)
+    with memoryview(reader.read(0, reader.size)) if whole is None else reader.sources.view(whole) as view:
         yield view
 
 

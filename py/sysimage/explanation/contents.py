@@ -33,12 +33,6 @@ def _streamed(found: Finder) -> Finder:
     return lambda reader: reader.map.mapped == reader.size and found(reader)
 
 
-def _is_tar(reader: ImageReader) -> bool:
-    """Those that lie in one piece are mapped into memory, others are read whole."""
-    in_one_piece = len(reader.map.extents) == 1 and reader.map.mapped == reader.size
-    return reader.read(257, 5) == b"ustar" and (in_one_piece or reader.size <= _WHOLE_MAX)
-
-
 def _compare_cpio(pair: Pair, place: Place, findings: Findings) -> None:
     before = findings.count
     ours, theirs = findings.both(pair, lambda reader: Side(cpio.read(reader.read(0, reader.size)), Sources({})))
@@ -55,7 +49,7 @@ def _with_inner(comparer: Callable[[Pair, Place, Findings, Comparer], None]) -> 
 # In this order: what a thing is, how it is known, who compares two of it.
 _KINDS: tuple[tuple[str, Finder, Comparer], ...] = (
     ("a zstd file", _streamed(_starts(frames.MAGIC)), _with_inner(frames.compare_compressed)),
-    ("a tar archive", _is_tar, _with_inner(archives.compare_archives)),
+    ("a tar archive", archives.is_archive, _with_inner(archives.compare_archives)),
     ("a cpio archive", _small(_starts(cpio.MAGIC)), _compare_cpio),
     ("an extent map", _small(_starts(plans.MAP_MAGIC)), plans.compare_maps),
     ("a tree file", _small(_starts(plans.TREE_MAGIC)), plans.compare_tree_files),

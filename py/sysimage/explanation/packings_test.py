@@ -609,9 +609,18 @@ def test_huge_images_cost_their_content(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "start", [b"\x28\xb5\x2f\xfd", b"070701", b'{"format":"tree/1', b'{"format":"extent-map/1', layer()]
-)
+def test_huge_archives_are_mapped_not_copied(tmp_path: Path) -> None:
+    size = 1 << 40
+    archives = []
+    for time in (1, 2):
+        entry = tarfile.TarInfo("large")
+        entry.size, entry.mtime = size, time
+        header = entry.tobuf(tarfile.GNU_FORMAT)
+        archives.append(ExtentMap(size + 4096, [Extent(0, len(header), header)]))
+    assert told(tmp_path, *archives) == ["large: mtime 1970-01-01T00:00:01Z against 1970-01-01T00:00:02Z"]
+
+
+@pytest.mark.parametrize("start", [b"\x28\xb5\x2f\xfd", b"070701", b'{"format":"tree/1', b'{"format":"extent-map/1'])
 def test_huge_holes_behind_the_right_beginning_are_not_read(tmp_path: Path, start: bytes) -> None:
     size = 1 << 42
     ours, theirs = (ExtentMap(size, [Extent(0, len(start), start), Extent(size - 1, 1, end)]) for end in (b"a", b"b"))
