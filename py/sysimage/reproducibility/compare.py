@@ -28,8 +28,9 @@ def first_difference(graph: Graph, a: Build, b: Build) -> Difference | None:
     """Compares two execution logs, in the order of the graph."""
     found: Difference | None = None
     later = 0
-    for action in graph.actions:
-        pair = _entry(action, a), _entry(action, b)
+    entries = [{entry.number: entry for entry in each.record.entries} for each in (a, b)]
+    for number, action in enumerate(graph.actions):
+        pair = entries[0].get(number), entries[1].get(number)
         failures = {
             build.environment.name: entry.failure
             for build, entry in zip((a, b), pair, strict=True)
@@ -43,13 +44,6 @@ def first_difference(graph: Graph, a: Build, b: Build) -> Difference | None:
         else:
             later += 1
     return found and Difference(found.action, found.outputs, found.failures, later)
-
-
-def _entry(action: Action, build: Build) -> Entry | None:
-    for entry in build.record.entries:
-        if entry.label == action.label and entry.mnemonic == action.mnemonic and entry.argv == (action.argv or ()):
-            return entry
-    return None
 
 
 def _differing(a: Entry | None, b: Entry | None) -> list[str]:

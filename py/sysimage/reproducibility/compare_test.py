@@ -16,11 +16,11 @@ GRAPH = Graph("//:c", (action("a"), action("b", "a"), action("c", "b")), (), {},
 
 def built(environment: str, digests: dict[str, str], failure: str = "") -> Build:
     entries = []
-    for each in GRAPH.actions:
+    for number, each in enumerate(GRAPH.actions):
         name = each.outputs[0].path
         if name in digests:
             outputs = {name: digests[name]} if digests[name] else {}
-            entries.append(Entry(each.label, each.mnemonic, each.argv or (), {}, {}, outputs, failure))
+            entries.append(Entry(number, each.label, each.mnemonic, each.argv or (), {}, {}, outputs, failure))
     which = PLAIN if environment == "A" else HOSTILE
     return Build(which, Record(environment, {}, tuple(entries)), Path("root"), Path("base"))
 

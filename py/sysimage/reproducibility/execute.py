@@ -75,7 +75,7 @@ def run(graph: Graph, environment: Environment, place: Place, support: Support) 
                 action = graph.actions[index]
                 _digest_inputs(action, place, digests)
                 left.remove(index)
-                running[pool.submit(_execute, action, environment, place, support, dict(digests))] = index
+                running[pool.submit(_execute, index, action, environment, place, support, dict(digests))] = index
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 index = running.pop(future)
@@ -94,7 +94,12 @@ def _digest_inputs(action: Action, place: Place, digests: dict[str, str]) -> Non
 
 
 def _execute(
-    action: Action, environment: Environment, place: Place, support: Support, digests: Mapping[str, str]
+    number: int,
+    action: Action,
+    environment: Environment,
+    place: Place,
+    support: Support,
+    digests: Mapping[str, str],
 ) -> Entry:
     for output in action.outputs:
         path = place.root / output.path
@@ -110,7 +115,7 @@ def _execute(
             staging.settle(path, environment)
             outputs[output.path] = record.digest(path)
     inputs = {path: digests[path] for path in (*action.inputs, *action.programs)}
-    return Entry(action.label, action.mnemonic, action.argv or (), env, inputs, outputs, failure)
+    return Entry(number, action.label, action.mnemonic, action.argv or (), env, inputs, outputs, failure)
 
 
 def _run(action: Action, env: Mapping[str, str], root: Path) -> str:

@@ -56,6 +56,9 @@ def _explain(
         say(f"  {line}")
     for line in _consequences(graph, difference, builds):
         say(f"  {line}")
+    if len(difference.failures) == len(builds):
+        say("because of: it fails in both environments, and so depends on something that only Bazel's execution has")
+        return
     # A build's root has the inputs of all actions, as they were before the first that differs.
     found = causes(graph, difference, PLAIN, HOSTILE, replace(where, leaves=builds[0].root))
     words = {row.variation: f"{row.variation} (A: {row.a}; B: {row.b})" for row in rows}

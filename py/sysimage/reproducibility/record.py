@@ -15,9 +15,11 @@ from sysimage.files import write_text
 class Entry:
     """An action that was executed.
 
-    inputs and outputs map paths to digests (see `digest`); failure is what it said if it failed, else "".
+    number is its place in the graph; inputs and outputs map paths to digests (see `digest`); failure is what it said if
+    it failed, else "".
     """
 
+    number: int
     label: str
     mnemonic: str
     argv: tuple[str, ...]
