@@ -99,6 +99,13 @@ def _fails() -> bytes:
             return text.read().encode("cp1252")
 
 
+def _fails_here() -> bytes:
+    """What the executor of the test does not provide: here, that it is not there."""
+    if "REPRODUCIBILITY_ORDER" in os.environ:
+        sys.exit("not here")
+    return b"fine"
+
+
 def _inherited() -> bytes:
     folder = Path(tempfile.mkdtemp())
     return f"{folder.stat().st_mode:o} {os.listxattr(folder)}".encode()
@@ -120,6 +127,7 @@ OF_THE_MACHINE: dict[str, Callable[[], bytes]] = {
     "path-length": lambda: str(len(os.getcwd())).encode(),
     "environment": lambda: os.environ.get("SOURCE_DATE_EPOCH", "unset").encode(),
     "fails": _fails,
+    "fails-here": _fails_here,
     "random": lambda: random.SystemRandom().randbytes(16),
 }
 OF_SOURCES: dict[str, Callable[[Sequence[Path]], bytes]] = {

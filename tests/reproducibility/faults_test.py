@@ -99,6 +99,17 @@ def test_an_action_that_fails() -> None:
     assert lines[-1] == "because of: locale (A: UTF-8, sorts I Z a i z ä; B: ISO-8859-9, sorts a ä I i Z z)"
 
 
+def test_an_action_that_cannot_be_executed_here() -> None:
+    status, lines = reproduce("fails-here")
+    assert status == 1
+    assert lines[1:] == [
+        f"first action that differs: Faulty of //{FOLDER}:fails-here",
+        "  in environment A it failed: exit status 1: not here",
+        "  in environment B it failed: exit status 1: not here",
+        "because of: it fails in both environments, and so depends on something that only Bazel's execution has",
+    ]
+
+
 def test_place_in_an_image() -> None:
     status, lines = reproduce("image")
     assert status == 1
