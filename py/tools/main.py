@@ -1,6 +1,8 @@
 """What all programs share: flags, the exit code of a user's error, sources named on the command line."""
 
+import errno
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -12,11 +14,13 @@ from sysimage.extents import Sources
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT  # as shells count it
+LINE_MAX = 2000  # characters of a message; of a longer one the middle is left out
+_FAULTS_OF_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EPIPE)
 _HELP = ("-h", "-?", "--help", "--helpshort", "--helpfull", "--helpxml")
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
-    """Runs a program: a `UserError`, or a bad flag, is one line on standard error and exit status 2.
+    """Runs a program: a `UserError`, a bad flag, a full or failing disk is one line on stderr and exit status 2.
 
     Ctrl-C is one word and exit status 130.
 
@@ -29,16 +33,50 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
 
         app.run(main)
     try:
-        sys.exit(main(flags.FLAGS(sys.argv)))
+        status = main(flags.FLAGS(sys.argv))
+        _flush_output()
+        sys.exit(status)
     except flags.Error as error:
         message = " ".join(str(error).split())
-        print(f"error: {message} (hint: --help lists the flags)", file=sys.stderr)
+        print(f"error: {one_line(message)} (hint: --help lists the flags)", file=sys.stderr)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in _FAULTS_OF_MACHINE:
+            raise
+        # Wherever it was met: a full or failing disk is for the user to mend, and its traceback tells him nothing.
+        _give_up_output()
+        where = f": {error.filename}" if error.filename is not None else ""
+        print(f"error: {error.strerror}{one_line(str(where))}", file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
+
+
+def _flush_output() -> None:
+    """Writes what is printed but not written yet.
+
+    Raises:
+        UserError: it cannot be, for a full disk say.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _give_up_output()
+        raise UserError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _give_up_output() -> None:
+    """What is printed goes nowhere from here on: Python would try it again on its way out, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def one_line(text: str) -> str:
+    """A message as one line of bounded length: names of files may have line feeds, and be long."""
+    text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    half = LINE_MAX // 2
+    return text if len(text) <= LINE_MAX else f"{text[:half]} ... {text[-half:]}"
 
 
 def refuse_arguments(argv: Sequence[str]) -> None:

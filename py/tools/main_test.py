@@ -17,13 +17,23 @@ sys.path[:0] = {path!r}
 from absl import flags
 from sysimage.errors import UserError
 from tools.main import run
-WHAT = flags.DEFINE_enum("what", "pass", ["pass", "user", "bug", "status", "wait"], "What to do.")
+WHAT = flags.DEFINE_enum("what", "pass", "pass user lines long bug status full missing much wait".split(), "What to do.")
 def main(argv):
     if WHAT.value == "user":
         raise UserError("the egg is cold", hint="boil it")
+    if WHAT.value == "lines":
+        raise UserError("/a\\nb\\x1b[31m\\udcff is cold")
+    if WHAT.value == "long":
+        raise UserError("x" * 100_000)
+    if WHAT.value == "full":
+        raise OSError(28, "No space left on device", "/scratch/file")
+    if WHAT.value == "much":
+        print("x" * 1_000_000)
+    if WHAT.value == "missing":
+        raise OSError(2, "No such file or directory", "/scratch/file")
     if WHAT.value == "bug":
         raise ValueError("nobody expected this")
-    print(argv[1:], flush=True)
+    print(argv[1:], flush=WHAT.value == "wait")
     if WHAT.value == "wait":
         time.sleep(60)
     return 3 if WHAT.value == "status" else None
@@ -44,6 +54,9 @@ def start(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         (("a", "b"), 0, "['a', 'b']\n", ""),
         (("--what=status",), 3, "[]\n", ""),
         (("--what=user",), 2, "", "error: the egg is cold (hint: boil it)\n"),
+        (("--what=lines",), 2, "", "error: /a\\nb\\x1b[31m\\udcff is cold\n"),
+        (("--what=long",), 2, "", f"error: {'x' * 1000} ... {'x' * 1000}\n"),
+        (("--what=full",), 2, "", "error: No space left on device: /scratch/file\n"),
         (("--none",), 2, "", "error: Unknown command line flag 'none' (hint: --help lists the flags)\n"),
     ],
 )
@@ -75,6 +88,34 @@ def test_an_interruption_is_one_word(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "interrupted\n")
+
+
+def test_other_faults_keep_their_traceback(tmp_path: Path) -> None:
+    done = start(tmp_path, "--what=missing")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_standard_output_that_cannot_be_written(tmp_path: Path) -> None:
+    start(tmp_path)
+    for what, message in (
+        ("pass", "cannot write to standard output: No space left on device"),
+        ("much", "No space left on device"),
+    ):
+        words = [sys.executable, str(tmp_path / "program.py"), f"--what={what}"]
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
+
+
+def test_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
+    start(tmp_path)
+    words = [sys.executable, str(tmp_path / "program.py"), "--what=much"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None and running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == "error: Broken pipe\n"
+        assert running.wait() == 2
 
 
 def test_help(tmp_path: Path) -> None:
