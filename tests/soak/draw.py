@@ -119,7 +119,7 @@ def acl(random: Random) -> bytes:
     return struct.pack("<I", 2) + b"".join(_ACL_ENTRY.pack(*row) for row in rows)
 
 
-def xattrs(random: Random, limits: Limits, is_directory: bool) -> dict[str, bytes]:
+def xattrs(random: Random, limits: Limits, kind: NodeType) -> dict[str, bytes]:
     """Extended attributes: mostly none, labels, ACLs, user's own; small enough together for 1024 bytes."""
     if not limits.xattrs or random.random() < 0.6:
         return {}
@@ -130,12 +130,12 @@ def xattrs(random: Random, limits: Limits, is_directory: bool) -> dict[str, byte
         found["security.capability"] = struct.pack("<5I", 0x02000001, 0x2000, 0, 0, 0)
     if limits.acls and random.random() < 0.2:
         found["system.posix_acl_access"] = acl(random)
-    if limits.acls and is_directory and random.random() < 0.2:
+    if limits.acls and kind is NodeType.DIRECTORY and random.random() < 0.2:
         found["system.posix_acl_default"] = acl(random)
     for _ in range(random.choice((0, 0, 1, 2))):
-        key = random.choice(("user.", "trusted.")) + random.choice(
-            ("a", "comment", "\u00fc", "long" * 20, "dots.in.it")
-        )
+        # The kernel gives no user.* of anything but files and directories.
+        classes = ("user.", "trusted.") if kind in (NodeType.FILE, NodeType.DIRECTORY) else ("trusted.",)
+        key = random.choice(classes) + random.choice(("a", "comment", "\u00fc", "long" * 20, "dots.in.it"))
         found[key] = random.randbytes(random.choice((0, 1, 4, 31, 100)))
     return found
 
@@ -149,7 +149,7 @@ def node(random: Random, limits: Limits, kind: NodeType | None = None) -> Node:
     mtime = seconds * NANOSECONDS + (random.choice((0, 1, 999_999_999)) if limits.fractions else 0)
     uid, gid = (random.choice((0, 0, 1000, 65_535, 65_536, limits.owner_max)) for _ in range(2))
     mode = 0o777 if kind is NodeType.SYMLINK else random.choice(_MODES)
-    attributes = xattrs(random, limits, kind is NodeType.DIRECTORY) if kind is not NodeType.SYMLINK else {}
+    attributes = xattrs(random, limits, kind) if kind is not NodeType.SYMLINK else {}
     target = ""
     if kind is NodeType.SYMLINK:
         size = min(random.choice((1, 20, 59, 60, 61, 100, 255, 1000, limits.target_max)), limits.target_max)

@@ -1,6 +1,14 @@
 """All scenarios of the soak."""
 
-from tests.soak import archive_scenarios, disk_scenarios, ext4_scenarios, fat_scenarios, fault_scenarios, parsers
+from tests.soak import (
+    archive_scenarios,
+    disk_scenarios,
+    ext4_scenarios,
+    fat_scenarios,
+    fault_scenarios,
+    kernel_scenarios,
+    parsers,
+)
 from tests.soak.parser import scenario
 from tests.soak.scenario import Scenario
 
@@ -13,5 +21,6 @@ def all_scenarios() -> list[Scenario]:
         *disk_scenarios.SCENARIOS,
         *archive_scenarios.SCENARIOS,
         *fault_scenarios.SCENARIOS,
+        *kernel_scenarios.SCENARIOS,
         *(scenario(each) for each in parsers.PARSERS),
     ]

@@ -1,12 +1,9 @@
 """The kernel's own drivers read what our writers wrote, and everything they say is compared.
 
 One machine, four disks: ext4 with blocks of 4096 and of 1024 bytes, with the tree that is made to be hostile;
-FAT32 and FAT16 with all that FAT can hold. The machine has no firmware and no boot loader, only a kernel and an initrd
-with Python, which tells about each path what lstat, listxattr, readlink and SEEK_HOLE say.
+FAT32 and FAT16 with all that FAT can hold.
 """
 
-import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,19 +14,16 @@ import pytest
 from sysimage import fat, tree
 from sysimage.ext4.options import Ext4Options
 from sysimage.ext4.plan import plan as plan_ext4
-from sysimage.extents import ExtentMap, ImageReader, Sources
+from sysimage.extents import ExtentMap, Sources
 from sysimage.materialise import write_raw
-from sysimage.tree import NANOSECONDS, Node, NodeType, Tree
-from sysimage.vm.qemu import Disk, Machine, Port, VirtualMachine
-from sysimage.vm.testing import log, path, tool
+from sysimage.tree import NANOSECONDS, NodeType, Tree
 from tests.interop.ext4 import hostile_tree
+from tests.interop.kernel.judge import FAT_MOUNT, Rows, differences, digest, expected_row, look, report
 
-SECONDS = 400.0
 EPOCH = 1754697600
 FAT_MODE = 0o755  # as the mount options of the kernel have it; FAT has no modes
 # What blocks of 1024 bytes have no room for: attributes, targets and a file of 16 TiB.
 TOO_LARGE = ("largest", "both", "many", "to-1024", "to-4094", "to-4095", "last-block")
-Rows = Mapping[str, dict[str, Any]]
 
 SMALL_BLOCK = 1024
 EXT4_BLOCKS = {"vda": 4096, "vdb": SMALL_BLOCK}
@@ -103,98 +97,9 @@ def dumps(tmp_path_factory: pytest.TempPathFactory, sources: Sources) -> Mapping
     images |= {disk: fat.plan(fat_tree(), fat.Options(type=kind, label="FAT")) for disk, kind in FAT_TYPES.items()}
     for disk, image in images.items():
         write_raw(image, sources, scratch / disk)
-    wanted = [f"{disk}:ext4" for disk in EXT4_BLOCKS] + [f"{disk}:vfat:utf8:tz=UTC" for disk in FAT_TYPES]
-    (kernel,) = (path("KERNEL") / "boot").glob("vmlinuz-*")
-    machine = Machine(
-        disks=[Disk(scratch / disk, read_only=True) for disk in images],
-        kernel=kernel,
-        initrd=path("INITRD"),
-        command_line=f"console=ttyS0 quiet panic=-1 dump={','.join(wanted)}",
-        ports=[Port("dump", scratch / "dump.json")],
-    )
-    with VirtualMachine(machine, tool(), scratch, log("filesystems")) as running:
-        running.console.expect("^DUMPED", SECONDS)
-        running.wait(60)
-    return parse((scratch / "dump.json").read_text(encoding="ascii"))
-
-
-def parse(text: str) -> Mapping[str, Rows]:
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    expected = 0
-    rows: dict[str, dict[str, Any]] = {}
-    lines = [json.loads(line) for line in text.splitlines()]
-    assert lines[-1] == {"end": True}
-    for line in lines[:-1]:
-        if "disk" in line:
-            assert len(rows) == expected
-            rows, expected = found.setdefault(line["disk"], {}), line["entries"]
-        else:
-            rows[line["path"]] = line
-    assert len(rows) == expected
-    return found
-
-
-def data_pieces(node: Node, block_size: int) -> list[list[int]]:
-    """Where a file's data lies, in whole blocks, as SEEK_DATA and SEEK_HOLE show it."""
-    pieces: list[list[int]] = []
-    for extent in node.data.extents:
-        start = extent.offset // block_size * block_size
-        end = min(-(-extent.end // block_size) * block_size, node.size)
-        if pieces and start <= pieces[-1][1]:
-            pieces[-1][1] = max(end, pieces[-1][1])
-        else:
-            pieces.append([start, end])
-    return pieces
-
-
-def digest(node: Node, pieces: list[list[int]], sources: Sources) -> str:
-    reader = ImageReader(node.data, sources)
-    found = hashlib.sha256()
-    for start, end in pieces:
-        found.update(reader.read(start, end - start))
-    return found.hexdigest()
-
-
-def expected_row(content: Tree, at: str, block_size: int, sources: Sources) -> dict[str, Any]:
-    """What the kernel must say about a path of an ext4."""
-    node = content[at]
-    row: dict[str, Any] = {
-        "path": at,
-        "mode": node.type.format_bits | node.mode,
-        "uid": node.uid,
-        "gid": node.gid,
-        "mtime": node.mtime,
-        "links": len(content.links(at)),
-        "xattrs": {name: value.hex() for name, value in node.xattrs.items()},
-    }
-    if node.type is NodeType.DIRECTORY:
-        children = [f"{at}/{name}".lstrip("/") for name in content.children(at)]
-        row["links"] = 2 + sum(content.is_directory(child) for child in children)
-    if node.type in (NodeType.FILE, NodeType.SYMLINK):
-        row["size"] = node.size
-    if node.type is NodeType.SYMLINK:
-        row["target"] = node.target
-    if node.type in (NodeType.CHARACTER, NodeType.BLOCK):
-        row["device"] = list(node.device)
-    if node.type is NodeType.FILE:
-        pieces = data_pieces(node, block_size)
-        row |= {"data": pieces, "sha256": digest(node, pieces, sources)}
-    return row
-
-
-def differences(wanted: Mapping[str, dict[str, Any]], found: Rows) -> list[str]:
-    """One line for each path or field that differs; fields that are not wanted do not count."""
-    lines = [f"missing: {name!r}" for name in sorted(wanted.keys() - found.keys())]
-    lines += [f"surplus: {name!r}" for name in sorted(found.keys() - wanted.keys())]
-    for name in sorted(wanted.keys() & found.keys()):
-        for field, value in wanted[name].items():
-            if found[name].get(field) != value:
-                lines.append(f"{name!r}: {field} is {found[name].get(field)!r}, expected {value!r}")
-    return lines
-
-
-def report(lines: list[str]) -> str:
-    return "\n".join([f"{len(lines)} differences", *lines[:50]])
+    disks = {disk: (scratch / disk, "ext4") for disk in EXT4_BLOCKS}
+    disks |= {disk: (scratch / disk, FAT_MOUNT) for disk in FAT_TYPES}
+    return look(disks, scratch, "filesystems")
 
 
 @pytest.mark.parametrize("disk", EXT4_BLOCKS)
