@@ -131,8 +131,8 @@ def read_deb(path: Path | str, key: str, scratch: Path) -> Deb:
         name, size = _next_member(file)
         if not name.startswith("data.tar"):
             raise ValueError(f"its third member is {name!r}, expected data.tar.*")
-        with open(scratch, "wb") as out, _naming(name):
-            length = sum(out.write(piece) for piece in _decompressed(_pieces(file, size), name))
+        with _naming(name):
+            length = _unpack(_decompressed(_pieces(file, size), name), scratch, f"{path}: {name}")
         with Sources({key: scratch}) as sources:
             view = sources.view(Extent(0, length, FileSlice(key, 0)))
             try:
@@ -140,6 +140,28 @@ def read_deb(path: Path | str, key: str, scratch: Path) -> Deb:
             finally:
                 view.release()
         return Deb(fields, scripts, entries, str(path))
+
+
+def _unpack(pieces: Iterator[bytes], scratch: Path, origin: str) -> int:
+    """Writes pieces to a scratch file, and returns how many bytes they are.
+
+    Raises:
+        UserError: the scratch file cannot be written.
+    """
+    length = 0
+    try:
+        with open(scratch, "wb", buffering=0) as out:
+            for piece in pieces:
+                view = memoryview(piece)
+                length += len(view)
+                while view:
+                    view = view[out.write(view) :]
+    except OSError as error:
+        if error.filename not in (None, str(scratch)):
+            raise
+        hint = "the disk of temporary files must have room for all packages unpacked"
+        raise UserError(f"{origin} cannot be unpacked to {scratch}: {error.strerror}", hint) from error
+    return length
 
 
 def read_control(path: Path | str) -> Deb:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sysimage import tree as t
-from sysimage.deb import Spool, read_control, read_debs
+from sysimage.deb import Spool, read_control, read_deb, read_debs
 from sysimage.debian.testing import COMPRESSORS, File, ar, deb_bytes, read, tar
 from sysimage.errors import UserError
 from sysimage.extents import ImageReader
@@ -61,6 +61,16 @@ def test_packages_come_in_the_order_given_and_scratch_files_vanish(tmp_path: Pat
         assert [deb.name for deb in read(tmp_path, spool, *packages)] == ["a", "b", "c"]
         assert len(list(scratch.iterdir())) == 3
     assert not list(scratch.iterdir())
+
+
+def test_scratch_that_cannot_be_written(tmp_path: Path) -> None:
+    """It is not the package that cannot be read."""
+    (tmp_path / "x.deb").write_bytes(deb_bytes("x", FILES))
+    with pytest.raises(UserError) as caught:
+        read_deb(tmp_path / "x.deb", "key", Path("/dev/full"))
+    hint = "the disk of temporary files must have room for all packages unpacked"
+    message = f"{tmp_path}/x.deb: data.tar.xz cannot be unpacked to /dev/full: No space left on device (hint: {hint})"
+    assert str(caught.value) == message
 
 
 def test_control_alone(tmp_path: Path) -> None:
