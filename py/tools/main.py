@@ -15,7 +15,9 @@ from sysimage.extents import Sources
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT  # as shells count it
 LINE_MAX = 2000  # characters of a message; of a longer one the middle is left out
-_FAULTS_OF_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EPIPE)
+# What a disk does to whoever writes, wherever that is; libraries that know more of it raise a UserError.
+_DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+_DISK_HINT = "look at the disk that is written to, and at the one of temporary files, which TMPDIR names"
 _HELP = ("-h", "-?", "--help", "--helpshort", "--helpfull", "--helpxml")
 
 
@@ -45,12 +47,12 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except OSError as error:
-        if error.errno not in _FAULTS_OF_MACHINE:
+        if error.errno not in (*_DISK_FAULTS, errno.EPIPE):
             raise
-        # Wherever it was met: a full or failing disk is for the user to mend, and its traceback tells him nothing.
         _give_up_output()
-        where = f": {error.filename}" if error.filename is not None else ""
-        print(f"error: {error.strerror}{one_line(str(where))}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        hint = f" (hint: {_DISK_HINT})" if error.errno in _DISK_FAULTS else ""
+        print(f"error: {one_line(where)}{error.strerror}{hint}", file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
 
 

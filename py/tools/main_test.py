@@ -41,6 +41,9 @@ run(main)
 """
 
 
+DISK_HINT = "look at the disk that is written to, and at the one of temporary files, which TMPDIR names"
+
+
 def start(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = folder / "program.py"
     program.write_text(PROGRAM.format(path=sys.path))
@@ -56,7 +59,7 @@ def start(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         (("--what=user",), 2, "", "error: the egg is cold (hint: boil it)\n"),
         (("--what=lines",), 2, "", "error: /a\\nb\\x1b[31m\\udcff is cold\n"),
         (("--what=long",), 2, "", f"error: {'x' * 1000} ... {'x' * 1000}\n"),
-        (("--what=full",), 2, "", "error: No space left on device: /scratch/file\n"),
+        (("--what=full",), 2, "", f"error: /scratch/file: No space left on device (hint: {DISK_HINT})\n"),
         (("--none",), 2, "", "error: Unknown command line flag 'none' (hint: --help lists the flags)\n"),
     ],
 )
@@ -100,7 +103,7 @@ def test_standard_output_that_cannot_be_written(tmp_path: Path) -> None:
     start(tmp_path)
     for what, message in (
         ("pass", "cannot write to standard output: No space left on device"),
-        ("much", "No space left on device"),
+        ("much", f"No space left on device (hint: {DISK_HINT})"),
     ):
         words = [sys.executable, str(tmp_path / "program.py"), f"--what={what}"]
         with open("/dev/full", "w") as full:
