@@ -37,13 +37,16 @@ def make(tree: Tree, sources: Sources) -> bytes:
     """
     parts: list[bytes] = []
     numbers: dict[int, int] = {}
+    last: dict[int, str] = {}
     for path, node in tree.walk():
         if not path:
             continue
         links = tree.links(path)
         number = numbers.setdefault(tree.number(path), len(numbers) + 1)
         data = b""
-        if node.content is not None and path == _last(links):
+        if len(links) > 1 and number not in last:
+            last[number] = _last(links)
+        if node.content is not None and path == last.get(number, path):
             data = ImageReader(node.content, sources).read(0, node.size)
         elif node.type is NodeType.SYMLINK:
             data = encode(node.target)
@@ -54,7 +57,7 @@ def make(tree: Tree, sources: Sources) -> bytes:
 
 def _last(links: list[str]) -> str:
     """The path of an inode that comes last in walking order: parts compare as the walk sorts them."""
-    return max(links, key=lambda path: [encode(part) for part in path.split("/")]) if len(links) > 1 else links[0]
+    return max(links, key=lambda path: [encode(part) for part in path.split("/")])
 
 
 def _entry(path: str, node: Node, number: int, links: int, data: bytes, trailer: bool = False) -> bytes:

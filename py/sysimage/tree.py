@@ -157,6 +157,7 @@ class Tree:
         self._numbers: dict[str, int] = {"": 0}
         self._nodes: dict[int, Node] = {0: root if root is not None else directory()}
         self._links: dict[int, dict[str, None]] = {0: {"": None}}
+        self._sorted_links: dict[int, list[str]] = {}  # of inodes with several, as far as they were asked for
         self._children: dict[str, dict[str, None]] = {"": {}}
         self._next = 1
 
@@ -180,8 +181,15 @@ class Tree:
         return self._numbers[path]
 
     def links(self, path: str) -> list[str]:
-        """All paths of the inode at `path`, sorted."""
-        return sorted(self._links[self._numbers[path]], key=encode)
+        """All paths of the inode at `path`, sorted. The list is not the caller's to change."""
+        number = self._numbers[path]
+        paths = self._links[number]
+        if len(paths) == 1:
+            return [path]
+        # Whoever walks over a file of ten thousands of names asks at each of them.
+        if number not in self._sorted_links:
+            self._sorted_links[number] = sorted(paths, key=encode)
+        return self._sorted_links[number]
 
     def children(self, path: str) -> list[str]:
         """Names in a directory, sorted by their bytes."""
@@ -225,6 +233,7 @@ class Tree:
         number = self._numbers[existing]
         self._place(path, number)
         self._links[number][path] = None
+        self._sorted_links.pop(number, None)
 
     def _place(self, path: str, number: int) -> None:
         name = basename(path)
@@ -269,6 +278,7 @@ class Tree:
         self._children.pop(path, None)
         del self._children[parent(path)][basename(path)]
         del self._links[number][path]
+        self._sorted_links.pop(number, None)
         if not self._links[number]:
             del self._links[number], self._nodes[number]
 
@@ -320,6 +330,7 @@ class Tree:
             self._numbers[target] = number
             del self._links[number][source]
             self._links[number][target] = None
+            self._sorted_links.pop(number, None)
             if source in self._children:
                 self._children[target] = self._children.pop(source)
             del self._numbers[source]

@@ -251,6 +251,34 @@ def test_tree_files_with_wrong_types(tmp_path: Path, change: dict[str, object], 
     assert str(caught.value) == f"{path}: not a tree: {message}"
 
 
+def test_links_follow_every_change() -> None:
+    tree = Tree()
+    tree.add("d", directory())
+    tree.add("d/b", file(b""))
+    tree.link("d/a", "d/b")
+    assert tree.links("d/b") == tree.links("d/a") == ["d/a", "d/b"]
+    tree.link("d/c", "d/a")
+    assert tree.links("d/b") == ["d/a", "d/b", "d/c"]
+    copied = tree.copy()
+    tree.rename("d", "e")
+    assert tree.links("e/b") == ["e/a", "e/b", "e/c"]
+    tree.remove("e/a")
+    assert tree.links("e/b") == ["e/b", "e/c"]
+    tree.remove("e/c")
+    assert tree.links("e/b") == ["e/b"]
+    assert copied.links("d/b") == ["d/a", "d/b", "d/c"]
+
+
+def test_a_file_of_very_many_names(tmp_path: Path) -> None:
+    """Sorting them anew at each would take minutes."""
+    tree = Tree()
+    tree.add("first", file(b""))
+    for number in range(30_000):
+        tree.link(f"name {number}", "first")
+    trees.save(tree, tmp_path / "tree")
+    assert len(trees.load(tmp_path / "tree").links("first")) == 30_001
+
+
 def test_paths_have_an_end() -> None:
     """All parents are kept, each with its whole path: a long one of short names would take gigabytes."""
     tree = Tree()
