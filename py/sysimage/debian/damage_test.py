@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sysimage.debian import alternatives, blocks, database, index, lock, pam, sysusers, tmpfiles
+from sysimage.debian import alternatives, blocks, database, index, ldconfig, lock, pam, sysusers, tmpfiles
 from sysimage.debian.accounts import Accounts, AccountsTable, load_accounts, parse_accounts
 from sysimage.debian.root import Root
 from sysimage.debian.scripts import load_scripts, parse_scripts
@@ -125,6 +125,14 @@ def test_tables_of_scripts(text: str, message: str | None) -> None:
 def test_blocks_that_do_not_close(body: str) -> None:
     with pytest.raises(blocks.UnknownBlockError):
         blocks.read("dh_x", body)
+
+
+def test_libraries_whose_configuration_includes_itself() -> None:
+    """Twice in each of three files, twenty deep: that would take longer than the universe has."""
+    include = "include /etc/ld.so.conf.d/*\ninclude /etc/ld.so.conf\n" * 2
+    files = {"etc/ld.so.conf": include + "/opt\n", "etc/ld.so.conf.d/a": include, "etc/ld.so.conf.d/b": include}
+    root = root_of({**files, "opt/x": "", "usr/lib/x": ""})
+    assert "/opt" in ldconfig.directories(root)
 
 
 def test_indexes() -> None:

@@ -79,15 +79,17 @@ def update(root: Root) -> None:
 def directories(root: Root) -> list[str]:
     """The directories that are searched, as they are named, in order; each only once, under its first name."""
     named: dict[str, str] = {}
-    for path in (*_configured(root, CONFIGURATION, 0), *SYSTEM):
+    for path in (*_configured(root, CONFIGURATION, 0, set()), *SYSTEM):
         if root.is_directory(path):
             named.setdefault(root.resolve(path), path.rstrip("/"))
     return list(named.values())
 
 
-def _configured(root: Root, path: str, depth: int) -> Iterator[str]:
-    if depth > MAX_INCLUDES or not root.is_file(path):
+def _configured(root: Root, path: str, depth: int, seen: set[str]) -> Iterator[str]:
+    # A file that was read before names nothing new, and files that include each other would never end.
+    if depth > MAX_INCLUDES or not root.is_file(path) or root.resolve(path) in seen:
         return
+    seen.add(root.resolve(path))
     for line in root.text(path).splitlines():
         words = line.partition("#")[0].replace(":", " ").replace(",", " ").split()
         if words[:1] == ["include"]:
@@ -95,7 +97,7 @@ def _configured(root: Root, path: str, depth: int) -> Iterator[str]:
                 folder, _, last = pattern.rpartition("/")
                 for name in root.names(folder or "etc"):
                     if fnmatch.fnmatchcase(name, last):
-                        yield from _configured(root, f"{folder or 'etc'}/{name}", depth + 1)
+                        yield from _configured(root, f"{folder or 'etc'}/{name}", depth + 1, seen)
         elif words[:1] != ["hwcap"]:
             yield from words
 
