@@ -177,7 +177,7 @@ def large_directory(random: Random, scratch: Path) -> None:
     tree = Tree()
     tree.add("d", trees.directory())
     for number in range(count):
-        name = f"{number:x}" + "".join(random.choices("abc\u00e9", k=random.randint(0, length // 2)))
+        name = f"{number:x}-" + "".join(random.choices("abc\u00e9", k=random.randint(0, length // 2)))
         tree.add(f"d/{name}", Node(NodeType.FIFO, 0o600))
     wanted = options(random, reserve=0)
     try:

@@ -123,7 +123,7 @@ _RUNS = (
     "ln -s /etc/file /link && ln /etc/file /hard && readlink /link",
     "chmod -R u+rwX,go-w /srv && chown -R root:adm /srv && chgrp 4 /etc/file && touch /etc/file",
     "setcap cap_net_raw+ep /etc/file; sed -i -E 's/(one) (two)/\\2 \\1/; 2d' /etc/file",
-    "echo x; echo 'root:$6$abc$def' | chpasswd -e; find /srv -type f",
+    "echo x; echo 'root:$6$abc$def' | chpasswd -e; mkdir -p /srv/y; rmdir /srv/y",
     "cat /etc/file | tee /copy > /dev/null && test -f /copy && [ ! -d /copy ] && printf '%b' 'a\\0101\\n' >> /copy",
 )
 
