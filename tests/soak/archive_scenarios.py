@@ -11,7 +11,7 @@ from random import Random
 from sysimage import cpio, layer, materialise, oci, sparse_tar, tar_reader, tree
 from sysimage.dockerfile.config import History, ImageConfig
 from sysimage.extents import Extent, ExtentMap, FileSlice, ImageReader, Sources, open_raw
-from sysimage.tree import NANOSECONDS, Node, NodeType, Tree, decode, encode
+from sysimage.tree import NANOSECONDS, Node, NodeType, Tree, decode
 from tests.soak import draw, judges
 from tests.soak.draw import PATTERN, PATTERN_SIZE, Limits
 from tests.soak.parsers_archives import TAR_KINDS
@@ -57,7 +57,11 @@ def compare(archive: tarfile.TarFile, wanted: Tree, sources: Sources, xattrs: bo
             raise Finding(f"/{path!r}: time {info.mtime}, expected {node.mtime / NANOSECONDS}")
         if xattrs:
             prefix = "SCHILY.xattr."
-            said = {key[len(prefix) :]: os.fsencode(value) for key, value in info.pax_headers.items() if key.startswith(prefix)}
+            said = {
+                key[len(prefix) :]: os.fsencode(value)
+                for key, value in info.pax_headers.items()
+                if key.startswith(prefix)
+            }
             judges.wrong(f"attributes of /{path!r}", said, dict(node.xattrs))
         # Where bsdtar made the tar out of a cpio archive, the content of a linked file is not with its first name.
         if node.content is not None and (xattrs or len(wanted.links(path)) == 1):
@@ -83,7 +87,11 @@ def any_layer(random: Random, scratch: Path) -> None:
         written = layer.write(first, path, "layer", sources)
         with tarfile.open(path, encoding="utf-8", errors="surrogateescape") as archive:
             compare(archive, first, sources, xattrs=True)
-        count = len(judges.run("tar", "--list", "--quoting-style=escape", "--warning=no-unknown-keyword", "--file", path).splitlines())
+        count = len(
+            judges.run(
+                "tar", "--list", "--quoting-style=escape", "--warning=no-unknown-keyword", "--file", path
+            ).splitlines()
+        )
         bsd = len([each for each in judges.run("bsdtar", "-t", "-f", path).splitlines() if each])
         judges.wrong("entries as GNU tar counts them", count in (len(first), len(first) - 1), True)
         judges.wrong("entries as bsdtar counts them", bsd >= len(first) - 1, True)
@@ -126,7 +134,17 @@ def _differences(wanted: Tree, found: Tree, sources: Sources) -> list[str]:
 
 
 def _fields(node: Node) -> tuple[object, ...]:
-    return (node.type, node.mode, node.uid, node.gid, node.mtime, dict(node.xattrs), node.size, node.target, node.device)
+    return (
+        node.type,
+        node.mode,
+        node.uid,
+        node.gid,
+        node.mtime,
+        dict(node.xattrs),
+        node.size,
+        node.target,
+        node.device,
+    )
 
 
 def any_cpio(random: Random, scratch: Path) -> None:

@@ -69,7 +69,9 @@ def any_disk(random: Random, scratch: Path) -> None:
         for row in rows:
             content = contents[row.name]
             if isinstance(content, ExtentMap):
-                judges.wrong(f"content of {row.name}", reader.read(row.offset, 5000), ImageReader(content, sources).read(0, 5000))
+                judges.wrong(
+                    f"content of {row.name}", reader.read(row.offset, 5000), ImageReader(content, sources).read(0, 5000)
+                )
 
 
 def gpt_size(random: Random, end: int) -> int:

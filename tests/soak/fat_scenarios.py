@@ -14,7 +14,18 @@ from tests.soak.draw import EPOCH, PATTERN, PATTERN_SIZE
 from tests.soak.scenario import Finding, Scenario
 
 _MIB = 1 << 20
-_STEMS = ("readme", "README", "ReadMe", "file", "long file name of many parts", "\u00fc", "\u65e5\u672c", "a.b.c", ".dot", "x" * 200)
+_STEMS = (
+    "readme",
+    "README",
+    "ReadMe",
+    "file",
+    "long file name of many parts",
+    "\u00fc",
+    "\u65e5\u672c",
+    "a.b.c",
+    ".dot",
+    "x" * 200,
+)
 _TAILS = ("", ".txt", ".TXT", ".Text", ".tar.gz", "~1", " ", ".", "+,;=[]", "\U0001f600", "\xdf")
 _REFUSED = ("FAT cannot hold the name", "differ only in case", "one name to FAT", "is a name that FAT")
 _FULL = ("the root directory needs", "the content needs", "has too many", "is too large for FAT", "is too small for")
@@ -128,7 +139,11 @@ def _same(one: Node, other: Node, sources: Sources, found_sources: Sources) -> b
 
 def _mtools(random: Random, tree: Tree, image: Path, sources: Sources) -> None:
     """Another reader finds the same contents."""
-    files = [path for path, node in tree.walk() if node.type is NodeType.FILE and path.isprintable() and max(path) < "\U00010000"]
+    files = [
+        path
+        for path, node in tree.walk()
+        if node.type is NodeType.FILE and path.isprintable() and max(path) < "\U00010000"
+    ]
     out = image.with_name("copied")
     for path in random.sample(files, min(4, len(files))):
         out.unlink(missing_ok=True)

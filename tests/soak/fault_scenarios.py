@@ -1,4 +1,4 @@
-"""Our programs on disks that fail: each ends with one line and status 2, and leaves nothing under a name that is not whole."""
+"""Our programs on disks that fail: each ends with one line and status 2, and what it leaves under a name is whole."""
 
 import hashlib
 import json
@@ -14,8 +14,8 @@ from random import Random
 
 from sysimage import extents, layer, tree
 from sysimage.dockerfile.config import History, ImageConfig
-from sysimage.ext4.testing import options
 from sysimage.ext4.plan import plan
+from sysimage.ext4.testing import options
 from sysimage.extents import ExtentMap
 from tests.soak import draw
 from tests.soak.draw import Limits
@@ -41,7 +41,7 @@ with open(report, "w") as file:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program of ours, and what it is started with. `outputs`: flag to the name of the file in the folder of outputs."""
+    """A program of ours, and what it is started with. `outputs`: flag to the name of a file in the folder of outputs."""
 
     module: str
     arguments: Sequence[str]
@@ -71,7 +71,9 @@ def prepare(random: Random, folder: Path) -> list[Program]:
     extents.save(plan(written, options()), folder / "map", folder / "literals", "literals")
     config = ImageConfig({"PATH": "/bin"}, ["sh"], history=[History("RUN x", False)])
     (folder / "config").write_text(config.to_json())
-    (folder / "Dockerfile").write_text("FROM base\nRUN echo text > /etc/made && mkdir /srv/x && rm -f /etc/file\nCMD sh\n")
+    (folder / "Dockerfile").write_text(
+        "FROM base\nRUN echo text > /etc/made && mkdir /srv/x && rm -f /etc/file\nCMD sh\n"
+    )
     (folder / "fat").mkdir()
     tree.save(_fat_tree(), folder / "fat-tree")
     row = {"name": "root", "start": 2048, "size": 1 << 20, "type": _UUID, "guid": _UUID}
@@ -86,7 +88,9 @@ def prepare(random: Random, folder: Path) -> list[Program]:
     return [
         Program("tools.ext4_plan", ext4, planned),
         Program("tools.fat_plan", [f"--tree={folder / 'fat-tree'}", "--volume_id=1234ABCD", key], planned),
-        Program("tools.gpt_plan", [f"--layout={folder / 'layout'}", f"--partition=root={folder / 'map'}", key], planned),
+        Program(
+            "tools.gpt_plan", [f"--layout={folder / 'layout'}", f"--partition=root={folder / 'map'}", key], planned
+        ),
         Program(
             "tools.verity_plan",
             [*image, "--salt=00", f"--uuid={_UUID}", key],
@@ -148,7 +152,9 @@ def run(words: Sequence[str], out: Path, limit: int | None = None) -> Result:
     return Result(done.returncode, done.stderr, digests(out))
 
 
-def check(what: str, result: Result, wanted: Mapping[str, str], before: Mapping[str, str], must_fail: bool = False) -> None:
+def check(
+    what: str, result: Result, wanted: Mapping[str, str], before: Mapping[str, str], must_fail: bool = False
+) -> None:
     """What a program did when writing went wrong is what it must do.
 
     Args:

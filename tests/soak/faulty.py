@@ -51,7 +51,7 @@ class Fault:
         self._patch("writev", lambda real: lambda descriptor, parts: real(descriptor, [self._part(b"".join(parts))]))
         for name in ("ftruncate", "replace", "rename", "fchmod"):
             self._patch(name, lambda real: real)
-        builtins.open = io.open = self._open(io.open)  # type: ignore[assignment]
+        builtins.open = io.open = self._open(io.open)
 
     def _part(self, data: Any) -> memoryview:
         view = memoryview(data).cast("B")
