@@ -41,7 +41,7 @@ with open(report, "w") as file:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program of ours, and what it is started with. `outputs`: flag to the name of a file in the folder of outputs."""
+    """A program of ours, and what it is started with. outputs: flag to the name of a file in the folder of outputs."""
 
     module: str
     arguments: Sequence[str]

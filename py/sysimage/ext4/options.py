@@ -9,7 +9,7 @@ from sysimage.ext4.selinux import FileContexts
 LABEL_MAX = 16  # bytes
 BLOCK_SIZES = (1024, 2048, 4096)
 INODE_SIZES = (256, 512, 1024)
-TIME_MAX = (1 << 40) - 1  # seconds: the superblock keeps 40 bits
+TIME_MAX = (1 << 34) - (1 << 31) - 1  # seconds: the superblock keeps 40 bits, but the inode of lost+found only these
 BYTES_PER_FREE_INODE = 16384  # as mke2fs: one inode for each 16 KiB that is left free
 
 

@@ -271,7 +271,8 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"reserve": -1}, "ext4 reserve -1 is negative"),
     ({"inodes": 0}, "ext4 cannot have 0 inodes (hint: 1 to 4294967295)"),
     ({"inodes": 5}, "5 inodes are too few for this content (hint: 12 are needed; leave the number out to have enough)"),
-    ({"epoch": -1}, "ext4 epoch -1 is not within 0 to 1099511627775 seconds"),
+    ({"epoch": 1 << 34}, "ext4 epoch 17179869184 is not within 0 to 15032385535 seconds"),
+    ({"epoch": -1}, "ext4 epoch -1 is not within 0 to 15032385535 seconds"),
     (
         {"label": "ü" * 9},
         "ext4 label 'üüüüüüüüü' is not possible: 18 bytes (hint: at most 16 bytes, none of them NUL)",
