@@ -1,9 +1,15 @@
 """The program that refreshes locks, as a user runs it, on a tiny archive in a folder."""
 
+import contextlib
 import os
+import random
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,19 +31,43 @@ def _tree(tmp_path: Path) -> Path:
     return tree
 
 
-def run(tree: Path, *flags: str, sets: tuple[str, ...] = SETS, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs the program on a tree, by default with an index that may be expired."""
-    environment = {
+def environment_of(tree: Path) -> dict[str, str]:
+    """The program's environment, for a tree."""
+    return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(sys.path),
         "BUILD_WORKSPACE_DIRECTORY": str(tree),
         "TINY_MIRROR": f"file:{tree.parent}/mirror/tiny",
         "XDG_CACHE_HOME": str(tree.parent / "cache"),
-        **variables,
     }
+
+
+def command_of(*flags: str, sets: tuple[str, ...] = SETS) -> list[str]:
+    """The program's command line, by default with an index that may be expired."""
     command = [sys.executable, lock_packages.__file__, "--lock=lock.json", "--suite=tiny:tiny"]
-    command += [f"--keyring={DATA}/keyring.gpg", *sets, *(flags or ("--allow_expired",))]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return [*command, f"--keyring={DATA}/keyring.gpg", *sets, *(flags or ("--allow_expired",))]
+
+
+def start(
+    tree: Path, *flags: str, sets: tuple[str, ...] = SETS, variables: Mapping[str, str] | None = None
+) -> "subprocess.Popen[str]":
+    """Starts the program on a tree."""
+    environment = {**environment_of(tree), **(variables or {})}
+    return subprocess.Popen(
+        command_of(*flags, sets=sets),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(tree: Path, *flags: str, sets: tuple[str, ...] = SETS, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs the program to its end."""
+    with start(tree, *flags, sets=sets, variables=variables) as process:
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def test_refresh(tree: Path) -> None:
@@ -119,6 +149,50 @@ def test_nothing_is_written_when_a_deb_is_gone(tree: Path) -> None:
     done = run(tree)
     assert done.returncode == 2
     assert "spell 0.9 (all) is on no mirror of 'tiny' any more" in done.stderr
+    assert (tree / "lock.json").read_bytes() == before
+
+
+def test_killed_at_any_moment(tree: Path) -> None:
+    begin = time.monotonic()
+    run(tree)
+    seconds = time.monotonic() - begin
+    old = (tree / "lock.json").read_bytes()
+    shutil.rmtree(tree.parent / "cache")
+    (tree / "packages.more").write_text("server  # serves\nspell  # spells\n")
+    moments = random.Random(6)
+    for _ in range(8):
+        with start(tree, "--allow_expired") as process:
+            time.sleep(moments.uniform(0.3, 1) * seconds)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        now = (tree / "lock.json").read_bytes()
+        assert now == old or b"spell" in now
+        read_lock(tree / "lock.json")
+        (tree / "lock.json").write_bytes(old)
+    assert run(tree).returncode == 0
+    again = run(tree)
+    assert again.stdout.endswith("lock.json is up to date\n")
+    assert sorted(file.name for file in tree.iterdir() if file.suffix != ".partial") == ["lock.json", "packages.more"]
+
+
+def test_no_room_for_temporary_files(tree: Path) -> None:
+    run(tree)
+    before = (tree / "lock.json").read_bytes()
+    small = tree.parent / "small"
+    small.mkdir()
+    mounted = f"mount -t tmpfs -o size=4k tmpfs '{small}' && exec {shlex.join(command_of())}"
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounted],
+        env={**environment_of(tree), "TMPDIR": str(small)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
     assert (tree / "lock.json").read_bytes() == before
 
 

@@ -8,6 +8,7 @@ DebianRepository/Format; deb822(5); gnupg's doc/DETAILS for gpgv's status lines.
 import dataclasses
 import datetime
 import email.utils
+import os
 import shutil
 import subprocess
 import tempfile
@@ -220,17 +221,24 @@ def verify_clearsigned(data: bytes, keyrings: Sequence[Path], where: str) -> Sig
     if not data.startswith(_CLEARSIGN_HEADER):
         raise UserError(f"{where}: not a clear-signed file", hint="is that address a mirror of this archive?")
     with tempfile.TemporaryDirectory(prefix="gpgv-") as folder:
-        signed, message = Path(folder, "InRelease"), Path(folder, "Release")
+        signed = Path(folder, "InRelease")
         signed.write_bytes(data)
-        command = [gpgv, "--homedir", folder, "--status-fd", "1", "--output", str(message)]
-        for keyring in keyrings:
-            command += ["--keyring", str(keyring.resolve())]
-        done = subprocess.run([*command, str(signed)], capture_output=True, text=True, check=False)
-        keys = _good_keys(done.stdout, where)
-        # The text comes from gpgv's own output: only that is what was signed.
-        text = message.read_bytes().decode("utf-8", "replace") if message.exists() else ""
+        # Its output comes through a pipe: in a file, a disk that is full could cut it off.
+        reader, writer = os.pipe()
+        with open(reader, encoding="utf-8", errors="replace") as status:
+            command = [gpgv, "--homedir", folder, "--status-fd", str(writer), "--output", "-"]
+            for keyring in keyrings:
+                command += ["--keyring", str(keyring.resolve())]
+            try:
+                done = subprocess.run([*command, str(signed)], capture_output=True, check=False, pass_fds=[writer])
+            finally:
+                os.close(writer)
+            keys = _good_keys(status.read(), where)
+    # The text comes from gpgv's own output: only that is what was signed.
+    text = done.stdout.decode("utf-8", "replace")
     if not keys or not text:
-        problem = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"gpgv exit status {done.returncode}"
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        problem = said[-1] if said else f"gpgv exit status {done.returncode}"
         raise UserError(f"{where}: no good signature by a key of {', '.join(map(str, keyrings))}: {problem}")
     return Signed(text, keys)
 
