@@ -66,6 +66,8 @@ class Workspace:
         for wheel in inputs["wheels"]:
             (workspace.wheels / Path(wheel).name).symlink_to(Path(wheel).resolve(strict=True))
         (folder / "home").mkdir()
+        # A server of a test does not live long enough to win back what optimising compilation costs: half its time.
+        (folder / "home/.bazelrc").write_text("startup --host_jvm_args=-XX:TieredStopAtLevel=1\n", encoding="utf-8")
         workspace.environment = {
             "HOME": str(folder / "home"),
             "LANG": "C.UTF-8",
