@@ -84,7 +84,7 @@ def test_a_bug_shows_its_traceback(tmp_path: Path) -> None:
 def test_an_interruption_is_one_word(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.format(path=sys.path))
-    command = [sys.executable, program, "--what=wait"]
+    command = [sys.executable, str(program), "--what=wait"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
