@@ -17,7 +17,7 @@ sys.path[:0] = {path!r}
 from absl import flags
 from sysimage.errors import UserError
 from tools.main import run
-WHAT = flags.DEFINE_enum("what", "pass", "pass user lines long bug status full missing much wait".split(), "What to do.")
+WHAT = flags.DEFINE_enum("what", "pass", "pass user lines long bug status full missing much wait".split(), "What.")
 def main(argv):
     if WHAT.value == "user":
         raise UserError("the egg is cold", hint="boil it")
