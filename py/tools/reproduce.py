@@ -18,6 +18,11 @@ _GRAPH = flags.DEFINE_string(
     "graph", None, "The action graph; what it starts from lies beside it, in NAME.inputs.", required=True
 )
 _TOOL = flags.DEFINE_string("tool", None, "Folder with localedef, locales and libfaketime, unpacked.", required=True)
+_LOGS = flags.DEFINE_string(
+    "logs",
+    os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR"),
+    "Folder that the execution logs go to: by default the outputs of the test, if this is one.",
+)
 
 _EXIT_DIFFERENT = 1
 
@@ -27,7 +32,8 @@ def main(argv: Sequence[str]) -> int:
     refuse_arguments(argv)
     path = Path(_GRAPH.value)
     scratch = Path(os.environ.get("TEST_TMPDIR") or tempfile.gettempdir())
-    equal = judge(graph.load(path), path.with_suffix(".inputs"), Path(_TOOL.value), scratch, _say)
+    logs = Path(_LOGS.value) if _LOGS.value else None
+    equal = judge(graph.load(path), path.with_suffix(".inputs"), Path(_TOOL.value), scratch, logs, _say)
     return 0 if equal else _EXIT_DIFFERENT
 
 

@@ -1,5 +1,6 @@
 """Each planted fault is found, and named."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,10 +19,9 @@ TOOL = Path(os.environ["TOOL"])
 FAKETIME = Path("usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
-def run(graph: Path, tool: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [os.environ["PROGRAM"], f"--graph={graph}", f"--tool={tool}"], capture_output=True, text=True, check=False
-    )
+def run(graph: Path, tool: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [os.environ["PROGRAM"], f"--graph={graph}", f"--tool={tool}", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr)
     return done
 
@@ -84,10 +84,17 @@ def test_sound_actions_of_all_kinds() -> None:
     assert lines == ["reproducible: 4 actions, the same bytes in A, in B, and in Bazel's build"]
 
 
-def test_the_first_of_a_chain_is_named() -> None:
-    status, lines = reproduce("chain")
-    assert status == 1
+def test_the_first_of_a_chain_is_named(tmp_path: Path) -> None:
+    done = run(graph_of("chain"), TOOL, f"--logs={tmp_path}")
+    lines = verdict(done.stdout)
+    assert done.returncode == 1
     assert lines[1] == f"first action that differs: Faulty of //{FOLDER}:mtime, and 2 later ones"
+    a, b = ([json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()] for name in "AB")
+    assert [row["seen"]["uid"] for row in (a[0], b[0])] == [1000, 0]
+    assert [row["label"] for row in a[1:]] == [f"//{FOLDER}:{name}" for name in ("mtime", "second", "chain")]
+    assert a[1]["inputs"] == b[1]["inputs"]
+    assert a[1]["outputs"].keys() == b[1]["outputs"].keys() == {f"{BIN}/mtime.out"}
+    assert [row["outputs"] for row in a[1:]] != [row["outputs"] for row in b[1:]]
 
 
 def test_an_action_that_fails() -> None:

@@ -14,7 +14,7 @@ from sysimage.reproducibility.graph import Graph
 _BAZEL = "Bazel's build"
 
 
-def judge(graph: Graph, leaves: Path, tool: Path, scratch: Path, say: Callable[[str], None]) -> bool:
+def judge(graph: Graph, leaves: Path, tool: Path, scratch: Path, logs: Path | None, say: Callable[[str], None]) -> bool:
     """Builds a graph twice and compares.
 
     Args:
@@ -22,6 +22,7 @@ def judge(graph: Graph, leaves: Path, tool: Path, scratch: Path, say: Callable[[
         leaves: folder with what it starts from, and with what Bazel made of its targets.
         tool: folder with localedef, locales and libfaketime, unpacked.
         scratch: folder on the machine's disk, for the builds.
+        logs: folder that the execution logs are left in, as A.jsonl and B.jsonl; None: nowhere.
         say: takes a line, as soon as it is known.
 
     Returns:
@@ -32,6 +33,9 @@ def judge(graph: Graph, leaves: Path, tool: Path, scratch: Path, say: Callable[[
     """
     with workshop(leaves, tool, scratch) as where:
         a, b = build(graph, (PLAIN, HOSTILE), where)
+        if logs:
+            for done in (a, b):
+                record.save(done.record, logs / f"{done.environment.name}.jsonl")
         rows = force.table((PLAIN, HOSTILE), (a.record.seen, b.record.seen))
         force.check(rows)
         say(force.draw(rows))
