@@ -26,6 +26,7 @@ from sysimage.errors import UserError
 
 SUFFIX = ".zst"
 FRAME = 1 << 20  # bytes of content in a frame
+FRAME_MAX = 64 << 20  # bytes of content in a frame of others; what a damaged table claims must not take all memory
 LEVEL = 1  # layers are written once and read often; the next level takes half as long again for 4 % less
 THREADS = 2
 _BATCH = 8  # frames that are compressed side by side
@@ -119,7 +120,11 @@ class Reader:
         frame = self._read(self._places[index], self._places[index + 1])
         size = self._starts[index + 1] - self._starts[index]
         try:
-            content = zstandard.ZstdDecompressor().decompress(frame)
+            # A frame says itself how much it makes, and that much memory is taken before the first byte is there.
+            claimed = zstandard.frame_content_size(frame)
+            if claimed not in (size, -1):
+                raise self._damaged(f"frame {index} has {claimed} bytes of content, not {size}")
+            content = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
         except zstandard.ZstdError as error:
             raise self._damaged(f"frame {index} does not decompress") from error
         if len(content) != size:
@@ -141,6 +146,8 @@ class Reader:
         sizes = list(_ENTRY.iter_unpack(self._read(start, end)))
         if sum(size for size, _ in sizes) != start - _SKIPPABLE.size or any(not size for _, size in sizes):
             raise self._damaged("its table does not fit its frames")
+        if (largest := max((size for _, size in sizes), default=0)) > FRAME_MAX:
+            raise self._damaged(f"it has a frame of {largest} bytes of content, and {FRAME_MAX} are the most")
         return sizes
 
     def _read(self, start: int, end: int) -> bytes:

@@ -92,6 +92,17 @@ def footer(count: int) -> Callable[[bytes], bytes]:
     return lambda data: data[:-9] + struct.pack("<I", count) + data[-5:]
 
 
+def content_of_frame(index: int, size: int) -> Callable[[bytes], bytes]:
+    """What the table says of a frame's content."""
+
+    def damage(data: bytes) -> bytes:
+        (count,) = struct.unpack_from("<I", data, len(data) - 9)
+        at = len(data) - 9 - 8 * (count - index) + 4
+        return data[:at] + struct.pack("<I", size) + data[at + 4 :]
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
@@ -101,6 +112,8 @@ def footer(count: int) -> Callable[[bytes], bytes]:
         (flip(-5), "it has no table of frames at its end"),
         (footer(3), "its table does not fit its frames"),
         (footer(1 << 30), "it has no room for a table of 1073741824 frames"),
+        (content_of_frame(0, 1048575), "frame 0 has 1048576 bytes of content, not 1048575"),
+        (content_of_frame(3, 0x7FFFFFFF), "it has a frame of 2147483647 bytes of content, and 67108864 are the most"),
         (flip(0), "frame 0 does not decompress"),
         (lambda data: data[100:], "its table does not fit its frames"),
         (lambda data: b"", "it is too short"),
