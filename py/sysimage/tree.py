@@ -342,8 +342,9 @@ class Tree:
         The result need not exist: what is missing is taken as written.
 
         Raises:
-            UserError: links go round in a circle.
+            UserError: links go round in a circle, or a path is too long.
         """
+        _check_length(path)
         todo = path.split("/")[::-1]
         done: list[str] = []
         hops = 0
@@ -360,6 +361,7 @@ class Tree:
                 hops += 1
                 if hops > MAX_SYMLINKS:
                     raise UserError(f"/{path.strip('/')} goes through too many symbolic links (at /{here})")
+                _check_length(node.target)
                 if node.target.startswith("/"):
                     done = []
                 todo.extend(node.target.split("/")[::-1])

@@ -287,3 +287,8 @@ def test_paths_have_an_end() -> None:
         with pytest.raises(UserError) as caught:
             make("a/" * 20_000 + "b")
         assert str(caught.value) == message
+    tree.add("link", symlink("a/" * 20_000 + "b"))
+    for path in ("a/" * 20_000 + "b", "link"):
+        with pytest.raises(UserError) as caught:
+            tree.resolve(path)
+        assert str(caught.value) == message
