@@ -11,6 +11,7 @@ from sysimage.tree import NANOSECONDS, Node, NodeType, Tree, decode, directory, 
 PATTERN = "pattern"
 PATTERN_SIZE = 1 << 20
 EPOCH = 1_700_000_000
+TIME_USUAL = 1 << 33  # seconds: e2fsck takes some times after 2310 for faults of old kernels
 _NASTY = (
     *(
         b"new\nline",
@@ -144,7 +145,7 @@ def node(random: Random, limits: Limits, kind: NodeType | None = None) -> Node:
     """An inode."""
     kind = kind or random.choice((*limits.kinds, NodeType.FILE, NodeType.FILE, NodeType.DIRECTORY))
     seconds = random.choice(
-        (EPOCH, 0, limits.time_min, limits.time_max, random.randint(limits.time_min, limits.time_max))
+        (EPOCH, 0, limits.time_min, limits.time_max, random.randint(limits.time_min, min(limits.time_max, TIME_USUAL)))
     )
     mtime = seconds * NANOSECONDS + (random.choice((0, 1, 999_999_999)) if limits.fractions else 0)
     uid, gid = (random.choice((0, 0, 1000, 65_535, 65_536, limits.owner_max)) for _ in range(2))

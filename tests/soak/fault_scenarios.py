@@ -72,7 +72,7 @@ def prepare(random: Random, folder: Path) -> list[Program]:
     config = ImageConfig({"PATH": "/bin"}, ["sh"], history=[History("RUN x", False)])
     (folder / "config").write_text(config.to_json())
     (folder / "Dockerfile").write_text(
-        "FROM base\nRUN echo text > /etc/made && mkdir /srv/x && rm -f /etc/file\nCMD sh\n"
+        "FROM base\nRUN echo text > /etc/made && mkdir -p /srv/x && rm -f /etc/file\nCMD sh\n"
     )
     (folder / "fat").mkdir()
     tree.save(_fat_tree(), folder / "fat-tree")

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import lzma
 from pathlib import Path
 from random import Random
 
@@ -108,7 +107,7 @@ def _wrap_control(data: bytes) -> bytes:
 
 def _wrap_data(data: bytes) -> bytes:
     control = make_tar([("control", tree.file(b"Package: p\nVersion: 1\nArchitecture: all\n"))])
-    return ar([("debian-binary", b"2.0\n"), ("control.tar", control), ("data.tar.xz", lzma.compress(data, preset=0))])
+    return ar([("debian-binary", b"2.0\n"), ("control.tar", control), ("data.tar.gz", gzip.compress(data, 1))])
 
 
 def _call_deb(path: Path) -> object:

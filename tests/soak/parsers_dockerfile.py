@@ -117,7 +117,7 @@ def _root() -> Tree:
 
 
 _RUNS = (
-    "useradd --system --uid 800 --gid 0 --home-dir /srv --shell /bin/sh ic && usermod -aG adm ic",
+    "useradd --system --uid 800 --home-dir /srv --shell /bin/sh ic && usermod -aG adm ic",
     "install -d -m 0755 -o root -g adm /x /y/z && install -m 0644 /etc/file /x",
     "cp -a /srv/data /srv/copy && mv /srv/copy /srv/moved && rm -rf /srv/data/*",
     "ln -s /etc/file /link && ln /etc/file /hard && readlink /link",
