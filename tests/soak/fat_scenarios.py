@@ -137,13 +137,14 @@ def _same(one: Node, other: Node, sources: Sources, found_sources: Sources) -> b
     return left == ImageReader(other.data, found_sources).read(0, other.size)
 
 
+def _mtools_can(path: str) -> bool:
+    """Whether mcopy takes a path as it stands: it has patterns of its own, and knows the first plane only."""
+    return path.isprintable() and set(path).isdisjoint("[]*?\\") and max(path) < "\U00010000"
+
+
 def _mtools(random: Random, tree: Tree, image: Path, sources: Sources) -> None:
     """Another reader finds the same contents."""
-    files = [
-        path
-        for path, node in tree.walk()
-        if node.type is NodeType.FILE and path.isprintable() and max(path) < "\U00010000"
-    ]
+    files = [path for path, node in tree.walk() if node.type is NodeType.FILE and _mtools_can(path)]
     out = image.with_name("copied")
     for path in random.sample(files, min(4, len(files))):
         out.unlink(missing_ok=True)
