@@ -14,6 +14,7 @@ from tests.soak.draw import EPOCH, PATTERN, PATTERN_SIZE
 from tests.soak.scenario import Finding, Scenario
 
 _MIB = 1 << 20
+_FSCK_CLUSTERS = 1 << 27  # with twice as many fsck.fat crashes, also on what mkfs.fat made
 _STEMS = (
     "readme",
     "README",
@@ -92,9 +93,10 @@ def any_tree(random: Random, scratch: Path) -> None:
             return
         path = scratch / "image"
         judges.materialise(random, image, sources, path)
-        judges.fsck_fat(path)
         reader = open_raw(path)
         with reader.sources:
+            if fat.FatReader(reader).boot.clusters < _FSCK_CLUSTERS:
+                judges.fsck_fat(path)
             judges.nothing("verify", fat.verify(reader))
             found = fat.FatReader(reader).tree()
             judges.wrong("label", fat.FatReader(reader).label(), wanted.label)
