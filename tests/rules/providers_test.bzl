@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//toolchains/sysimage:boot.bzl", "LockedToolInfo")
-load("//toolchains/sysimage:defs.bzl", "ImageInfo", "RootfsInfo", "VerityInfo", "VersionInfo")
+load("//toolchains/sysimage:defs.bzl", "DockerfileInfo", "ImageInfo", "RootfsInfo", "VerityInfo", "VersionInfo")
 load("//toolchains/testing:refusals.bzl", "refusals")
 
 _FOLDER = "tests/rules/"
@@ -14,6 +14,9 @@ def _contents_test_impl(ctx):
     env = analysistest.begin(ctx)
     target = analysistest.target_under_test(env)
     found = {}
+    if DockerfileInfo in target:
+        recipe = target[DockerfileInfo]
+        found["dockerfile"] = [recipe.base.tree.basename, recipe.dockerfile.basename, str(recipe.epoch)] + recipe.context.keys()
     if ImageInfo in target:
         image = target[ImageInfo]
         found["image"] = [image.format, image.map.basename] + _names(image.sources.to_list())
@@ -34,6 +37,10 @@ _contents_test = analysistest.make(_contents_test_impl, attrs = {
 
 _CONTENTS = {
     "disk": {"image": ["gpt", "disk.map.json", "disk.literals", "one.txt", "root.literals", "root_verity.literals"]},
+    "layer_good": {
+        "dockerfile": ["tree.tree", "Dockerfile", "1754697600", "one.txt"],
+        "rootfs": ["layer_good.tree", "<generated file tests/rules/layer_good.config.json>", "layer_good.tar", "layer_good.tar", "one.txt"],
+    },
     "root": {"image": ["ext4", "root.map.json", "one.txt", "root.literals"]},
     "root_verity": {
         "image": ["verity", "root_verity.map.json", "one.txt", "root.literals", "root_verity.literals"],
@@ -48,6 +55,8 @@ def _make_impl(ctx):
     json, text, folder = ctx.file.json, ctx.file.text, ctx.attr.tool[LockedToolInfo].folder
     none = depset()
     calls = {
+        "context": lambda: DockerfileInfo(base = None, build_args = {}, context = {"one": "one"}, dockerfile = text, epoch = 0, modes = {}),
+        "dockerfile": lambda: DockerfileInfo(base = None, build_args = {}, context = {}, dockerfile = "Dockerfile", epoch = 0, modes = {}),
         "folder": lambda: LockedToolInfo(folder = text),
         "folder_text": lambda: LockedToolInfo(folder = folder.path),
         "format": lambda: ImageInfo(map = json, sources = none, format = "ntfs"),
@@ -74,6 +83,8 @@ _make = rule(
 )
 
 _REFUSALS = {
+    "context": "DockerfileInfo: context must be a File; got a string",
+    "dockerfile": "DockerfileInfo: dockerfile must be a File; got a string",
     "folder": "LockedToolInfo: folder must be a directory; got the file tests/rules/one.txt (hint: make it by declare_directory)",
     "folder_text": "LockedToolInfo: folder must be a File; got a string",
     "format": "ImageInfo: format must be one of ext4, fat, gpt, verity; got \"ntfs\"",

@@ -12,6 +12,7 @@ load(
     "verity_image",
     "version_file",
 )
+load("//toolchains/sysimage/private:dockerfile_test.bzl", "dockerfile_subject")
 load("//toolchains/testing:refusals.bzl", "refusals")
 
 _UUID = "1736291d-aceb-42d7-b044-43ee31d86cd4"
@@ -301,6 +302,25 @@ def _trees():
         },
     )
     refusals(
+        name = "dockerfile_test",
+        rule = dockerfile_subject,
+        layers = [":layer_good"],
+        cases = {
+            "bases": (
+                {"layers": [":layer_good", ":layer_elsewhere"]},
+                "dockerfile_test: layers must be on one base; got another one for \"layer_elsewhere\" (hint: write a test for each base)",
+            ),
+            "epochs": (
+                {"layers": [":layer_good", ":layer_later"]},
+                "dockerfile_test: layers must be of one epoch; got 1754697600 and 1754697601",
+            ),
+            "no_base": (
+                {"layers": [":layer_without_base"]},
+                "dockerfile_test: layers must have a base, which FROM stands for; got none for \"layer_without_base\"",
+            ),
+        },
+    )
+    refusals(
         name = "version_file",
         rule = version_file,
         out = None,
@@ -319,7 +339,7 @@ def _trees():
             ),
         },
     )
-    return ["file_tree", "rootfs_layer", "version_file"]
+    return ["dockerfile_test", "file_tree", "rootfs_layer", "version_file"]
 
 def _boot():
     refusals(
