@@ -23,7 +23,8 @@ from sysimage.text import is_decimal
 from sysimage.tree import Tree
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_REFUSED = {
+# Instructions that are known and not supported, and what to do instead.
+REFUSED = {
     "ADD": "use COPY; what is fetched or unpacked belongs among the inputs of the build",
     "HEALTHCHECK": "it is no part of an OCI image",
     "MAINTAINER": "use LABEL",
@@ -86,8 +87,8 @@ def build(text: str, file: str, inputs: Inputs) -> tuple[Tree, ImageConfig]:
     stage = _before_from(state, instructions)
     machine.cwd = tree.resolve(state.config.working_dir)
     for instruction in stage:
-        if instruction.keyword in _REFUSED:
-            raise instruction.error("is not supported", _REFUSED[instruction.keyword])
+        if instruction.keyword in REFUSED:
+            raise instruction.error("is not supported", REFUSED[instruction.keyword])
         _HANDLERS[instruction.keyword](state, instruction)
     for name in inputs.arguments:
         if name not in state.used:

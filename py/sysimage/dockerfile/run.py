@@ -5,7 +5,7 @@ cannot do its work raises, which stops the build with the file, the line and the
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sysimage.dockerfile import glob
 from sysimage.dockerfile.machine import Machine
@@ -69,13 +69,12 @@ class _Runner:
         word = re.sub(r"^(/usr)?(/local)?/s?bin/", "", name)
         if word == "exec" and arguments:
             word, *arguments = arguments
-        with_state = {"cd": self.cd, "export": self.export, "set": self.set, "umask": self.umask}
         try:
-            if word in with_state:
-                with_state[word](arguments)
+            if word in STATEFUL:
+                STATEFUL[word](self, arguments)
                 return b""
             if word not in COMMANDS:
-                known = " ".join(sorted([*COMMANDS, *with_state]))
+                known = " ".join(sorted([*COMMANDS, *STATEFUL]))
                 raise UserError(f"{name!r} is not in the vocabulary", hint=f"it has {known}")
             command = COMMANDS[word]
             if stdin is not None and not command.reads_input:
@@ -83,7 +82,7 @@ class _Runner:
             self.machine.stdin = stdin
             return command.run(self.machine, arguments)
         except UserError as error:
-            if word not in COMMANDS and word not in with_state:
+            if word not in COMMANDS and word not in STATEFUL:
                 raise self.instruction.error(error.message, error.hint, offset) from error
             raise self.instruction.error(f"{word}: {error.message}", error.hint, offset) from error
 
@@ -215,3 +214,12 @@ class _Runner:
             hint = f"declare it with ARG or ENV, or write ${{{variable.name}:-}} for nothing"
             raise self.instruction.error(f"variable {variable.name} is not set", hint, offset)
         return value
+
+
+# The words that change where and how the others of a RUN line work.
+STATEFUL: Mapping[str, Callable[[_Runner, list[str]], None]] = {
+    "cd": _Runner.cd,
+    "export": _Runner.export,
+    "set": _Runner.set,
+    "umask": _Runner.umask,
+}
