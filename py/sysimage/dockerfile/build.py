@@ -5,6 +5,7 @@ EXPOSE, VOLUME and STOPSIGNAL. Source: Docker's Dockerfile reference; what it le
 open is as BuildKit and buildah do it where they agree, and refused where they do not.
 """
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -207,10 +208,13 @@ def _run(state: _State, instruction: Instruction) -> None:
 
 
 def _workdir(state: _State, instruction: Instruction) -> None:
-    words = [expand(instruction, instruction.text, state.variables).strip("\"'")]
     machine = state.machine
+    words = [expand(instruction, instruction.text, state.variables).strip("\"'")]
+    # Before anything is looked up: `..` takes away what stands before it, and does not follow a link back.
+    folder = posixpath.normpath(posixpath.join(state.config.working_dir or "/", words[0]))
+    folder = "/" + folder.lstrip("/")
     try:
-        path = machine.locate(words[0])
+        path = machine.locate(folder if words[0] else "")
         if path not in machine.tree and machine.uid:
             raise UserError(f"{words[0]!r} does not exist", hint="make it first: engines differ in whose it would be")
         machine.tree.make_directories(path, mtime=machine.mtime)
@@ -218,10 +222,8 @@ def _workdir(state: _State, instruction: Instruction) -> None:
             raise UserError(f"{words[0]!r} is no directory")
     except UserError as error:
         raise instruction.error(error.message, error.hint) from error
-    before = state.config.working_dir or "/"
     machine.cwd = path
-    joined = words[0] if words[0].startswith("/") else before.rstrip("/") + "/" + words[0]
-    state.config.working_dir = "/" + "/".join(part for part in joined.split("/") if part not in ("", "."))
+    state.config.working_dir = folder
 
 
 def _user(state: _State, instruction: Instruction) -> None:

@@ -289,6 +289,23 @@ def test_workdir_holds_for_run() -> None:
     assert [on.read(path) for path in ("/srv/x/f", "/g", "/srv/x/h")] == [b"1\n", b"2\n", b"3\n"]
 
 
+WORKDIRS = [
+    ("WORKDIR /srv/a\nWORKDIR ../b", "/srv/b"),
+    ("WORKDIR /srv//a/./b/", "/srv/a/b"),
+    ("WORKDIR //srv", "/srv"),
+    ("WORKDIR a\nWORKDIR ../../..", "/"),
+    ("WORKDIR /bin/..", "/"),
+    ("WORKDIR /bin\nWORKDIR ..", "/"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WORKDIRS, ids=[each[0] for each in WORKDIRS])
+def test_workdir_is_a_clean_path(text: str, expected: str) -> None:
+    tree, config = make(f"FROM x\n{text}\nRUN echo > here")
+    assert config.working_dir == expected
+    assert f"{expected}/here".lstrip("/") in tree
+
+
 def test_user_owns_what_run_makes_but_not_what_copy_brings() -> None:
     tree, _ = make("FROM x\nRUN mkdir -m 0777 /w\nUSER u\nRUN touch /w/f\nCOPY top /w/")
     assert (tree["w/f"].uid, tree["w/f"].gid, tree["w/top"].uid) == (9, 9, 0)
