@@ -17,7 +17,7 @@ from sysimage.dockerfile.config import History, ImageConfig
 from sysimage.dockerfile.copy_instruction import Context, copy
 from sysimage.dockerfile.machine import Machine, Packages
 from sysimage.dockerfile.parser import Instruction, expand, parse, split_words
-from sysimage.dockerfile.paths import group_id, user_id
+from sysimage.dockerfile.paths import group_id, home_of, user_id
 from sysimage.errors import UserError
 from sysimage.extents import Sources
 from sysimage.text import is_decimal
@@ -200,16 +200,15 @@ def _run(state: _State, instruction: Instruction) -> None:
     if instruction.flags:
         raise instruction.error(f"--{next(iter(instruction.flags))} is not supported")
     machine = state.machine
-    home = "/root" if not machine.uid else "/"
-    machine.environment = {"HOME": home, "PATH": PATH, **state.variables}
+    machine.environment = {"HOME": home_of(machine.root, machine.uid), "PATH": PATH, **state.variables}
     cwd, umask = machine.cwd, machine.umask
     run_line.run(machine, instruction)
     machine.cwd, machine.umask = cwd, umask
 
 
 def _workdir(state: _State, instruction: Instruction) -> None:
-    machine = state.machine
     words = [expand(instruction, instruction.text, state.variables).strip("\"'")]
+    machine = state.machine
     # Before anything is looked up: `..` takes away what stands before it, and does not follow a link back.
     folder = posixpath.normpath(posixpath.join(state.config.working_dir or "/", words[0]))
     folder = "/" + folder.lstrip("/")

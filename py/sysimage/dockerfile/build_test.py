@@ -306,6 +306,20 @@ def test_workdir_is_a_clean_path(text: str, expected: str) -> None:
     assert f"{expected}/here".lstrip("/") in tree
 
 
+HOMES = [("root", "/root"), ("u", "/"), ("w", "/home/w"), ("9", "/"), ("11", "/home/w"), ("77", "/"), ("empty", "/")]
+
+
+@pytest.mark.parametrize(("user", "expected"), HOMES)
+def test_home_is_that_of_the_user(user: str, expected: str) -> None:
+    start = base()
+    lines = b"root:x:0:0::/root:/bin/sh\nu:x:9:9::/:/bin/sh\nw:x:11:9::/home/w:/bin/sh\nempty:x:12:9:::/bin/sh\n"
+    start.set("etc/passwd", file(lines))
+    source = f"RUN mkdir -m 0777 /w\nUSER {user}\nRUN echo $HOME > /w/home\nENV HOME=/x\nRUN echo $HOME > /w/set"
+    tree, _ = make(f"FROM x\n{source}", start)
+    on = machine(tree)
+    assert [on.read("/w/home"), on.read("/w/set")] == [f"{expected}\n".encode(), b"/x\n"]
+
+
 def test_user_owns_what_run_makes_but_not_what_copy_brings() -> None:
     tree, _ = make("FROM x\nRUN mkdir -m 0777 /w\nUSER u\nRUN touch /w/f\nCOPY top /w/")
     assert (tree["w/f"].uid, tree["w/f"].gid, tree["w/top"].uid) == (9, 9, 0)

@@ -9,9 +9,10 @@ from sysimage.dockerfile.machine import Command, Commands, Machine, kind, place_
 from sysimage.dockerfile.options import parse
 from sysimage.errors import UserError
 from sysimage.text import is_decimal
-from sysimage.tree import Node, NodeType, basename, parent
+from sysimage.tree import Node, NodeType, basename, decode, parent
 
 _CAPABILITY = "security.capability"
+_HOME = 5  # field of passwd(5)
 
 
 def rm(machine: Machine, arguments: list[str]) -> bytes:
@@ -185,6 +186,15 @@ def user_id(root: Root, name: str) -> tuple[int, int | None]:
     if is_decimal(name):
         return int(name), next((gid for uid, gid in known.values() if uid == int(name)), None)
     raise UserError(f"unknown user {name!r}: /etc/passwd has no such line", hint="make it with useradd first")
+
+
+def home_of(root: Root, uid: int) -> str:
+    """The home directory of a user by number: what HOME is in a RUN line. `/` for one that /etc/passwd has not."""
+    lines = decode(root.read("etc/passwd")).splitlines() if root.get("etc/passwd") is not None else []
+    for fields in (line.split(":") for line in lines):
+        if len(fields) > _HOME and fields[2] == str(uid):
+            return fields[_HOME] or "/"
+    return "/" if uid else "/root"
 
 
 def group_id(root: Root, name: str) -> int:
