@@ -13,6 +13,9 @@ from sysimage.tree import decode
 
 # Hashes as crypt(5) lists them: $id$..., or the 13 characters of the old one; `!` and `*` are no hash.
 _HASH = re.compile(r"(!*|\*|!*\$[0-9a-z]+\$[^:\n]+|!*[./0-9A-Za-z]{13})$")
+_ORDINARY_USERS = range(1000, 60001)  # UID_MIN to UID_MAX of Debian's login.defs
+_FIRST_SUBORDINATE = 100000
+_SUBORDINATE_COUNT = 65536
 _PLAIN = "write a hash (openssl passwd -6 -salt SALT): a plain password would get a new salt in every build"
 
 
@@ -67,9 +70,28 @@ def useradd(machine: Machine, arguments: list[str]) -> bytes:
         skeleton=options.value("k") or "/etc/skel",
         system="r" in options,
     )
+    if "r" not in options:
+        _add_subordinate_ids(machine, name)
     if makes_home:
         machine.tree.change(machine.locate(home), mode=_home_mode(machine))
     return b""
+
+
+def _add_subordinate_ids(machine: Machine, name: str) -> None:
+    """The first free range in subuid and subgid, where these are. Source: useradd(8), login.defs(5)."""
+    if user_ids(machine.root)[name][0] not in _ORDINARY_USERS:
+        return
+    for path in ("/etc/subuid", "/etc/subgid"):
+        if machine.node(path) is None:
+            continue
+        lines = [line.split(":") for line in decode(machine.read(path)).splitlines()]
+        taken = sorted((int(fields[1]), int(fields[2])) for fields in lines if len(fields) == 3)
+        start = _FIRST_SUBORDINATE
+        for first, count in taken:
+            if first - start >= _SUBORDINATE_COUNT:
+                break
+            start = max(start, first + count)
+        machine.write(path, f"{name}:{start}:{_SUBORDINATE_COUNT}\n".encode(), append=True)
 
 
 def _home_mode(machine: Machine) -> int:

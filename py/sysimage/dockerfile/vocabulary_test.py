@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sysimage.debian.accounts import group_ids, user_ids
+from sysimage.debian.accounts import AccountsTable, group_ids, user_ids
 from sysimage.dockerfile import modes
 from sysimage.dockerfile.options import parse
 from sysimage.dockerfile.system import CAPABILITIES, encode_capabilities
@@ -151,6 +151,21 @@ def test_a_home_is_made() -> None:
     assert (tree["home/ic"].mode, tree["home/ic"].uid, tree["home/ic"].gid) == (0o755, 800, 800)
     tree = after("printf '# x\\nHOME_MODE 0700\\n' > /etc/login.defs && groupadd ic && useradd -m -d /h ic")
     assert tree["h"].mode == 0o700
+
+
+def test_subordinate_ids_go_to_ordinary_users_where_there_are_files() -> None:
+    users = {"one": (1001, 50), "two": (1002, 50), "low": (900, 50)}
+    tree = system_tree()
+    tree.add("etc/subuid", file(b"old:165536:65536\nodd:5:10\n"))
+    on = machine(tree)
+    on.accounts = AccountsTable({"staff": 50}, users, "accounts.conf")
+    run_line(on, "useradd one && useradd two && useradd low")
+    assert text(tree, "etc/subuid") == "old:165536:65536\nodd:5:10\none:100000:65536\ntwo:231072:65536\n"
+    assert "etc/subgid" not in tree
+    tree.add("etc/subgid", file(b""))
+    on.accounts = AccountsTable({"staff": 50}, {"sys": (1003, 50)}, "accounts.conf")
+    run_line(on, "useradd -r sys")
+    assert text(tree, "etc/subgid") == ""
 
 
 def test_units() -> None:
