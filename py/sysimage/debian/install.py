@@ -5,7 +5,7 @@ enters them in dpkg's database. The tree may have packages already.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sysimage import tree as t
@@ -129,12 +129,27 @@ def _architecture(data: Database) -> str:
     raise UserError("none of the packages has an architecture", hint="install more than 'all' packages")
 
 
+def mark_manual(root: Root, names: Collection[str]) -> None:
+    """In apt's words: packages that somebody asked for by name, so that it never removes them by itself."""
+    marks = _marks(root)
+    if not marks.keys().isdisjoint(names):
+        _write_marks(root, {name: fields for name, fields in marks.items() if name not in names})
+
+
 def _mark_automatic(root: Root, names: Sequence[str], architecture: str) -> None:
     """In apt's words: packages that it may remove once nothing needs them."""
-    marks = {}
-    if root.is_file(EXTENDED_STATES):
-        marks = {fields["Package"]: fields for fields in parse_paragraphs(root.text(EXTENDED_STATES))}
+    marks = _marks(root)
     for name in names:
         marks[name] = {"Package": name, "Architecture": architecture, "Auto-Installed": "1"}
     if marks:
-        root.write(EXTENDED_STATES, "".join(format_paragraph(marks[name]) + "\n" for name in sorted(marks)))
+        _write_marks(root, marks)
+
+
+def _marks(root: Root) -> dict[str, dict[str, str]]:
+    if not root.is_file(EXTENDED_STATES):
+        return {}
+    return {fields["Package"]: fields for fields in parse_paragraphs(root.text(EXTENDED_STATES))}
+
+
+def _write_marks(root: Root, marks: Mapping[str, Mapping[str, str]]) -> None:
+    root.write(EXTENDED_STATES, "".join(format_paragraph(marks[name]) + "\n" for name in sorted(marks)))

@@ -9,11 +9,12 @@ from sysimage import tree as t
 from sysimage.deb import Spool
 from sysimage.debian import database, relations, shells, sysv
 from sysimage.debian.accounts import AccountsTable, parse_accounts
-from sysimage.debian.install import Options, install
+from sysimage.debian.install import Options, install, mark_manual
 from sysimage.debian.root import Root
 from sysimage.debian.scripts import parse_scripts
 from sysimage.debian.testing import EPOCH, deb_bytes, read, root_of
 from sysimage.errors import UserError
+from sysimage.extents import Sources
 from sysimage.tree import Tree
 
 ACCOUNTS = parse_accounts("g root 0\nu root 0:root\ng shadow 42\ng web 800\nu web 800:web\n", "accounts.conf")
@@ -212,6 +213,19 @@ def test_a_package_comes_once(tmp_path: Path) -> None:
 def test_automatic_packages_are_marked(tmp_path: Path) -> None:
     _, files = installed(tmp_path, [BASE, WEB], options=Options(automatic=["base-passwd", "other"]))
     assert files["var/lib/apt/extended_states"] == "Package: base-passwd\nArchitecture: amd64\nAuto-Installed: 1\n\n"
+
+
+def test_packages_that_were_asked_for_lose_their_mark(tmp_path: Path) -> None:
+    marks = "".join(f"Package: {name}\nArchitecture: amd64\nAuto-Installed: 1\n\n" for name in "ab")
+    with Sources({}) as sources:
+        root = Root(Tree(), sources, EPOCH * t.NANOSECONDS)
+        mark_manual(root, ["a"])
+        assert not root.is_file("var/lib/apt/extended_states")
+        root.write("var/lib/apt/extended_states", marks)
+        mark_manual(root, ["c"])
+        assert root.text("var/lib/apt/extended_states") == marks
+        mark_manual(root, ["a", "c"])
+        assert root.text("var/lib/apt/extended_states") == marks[marks.index("Package: b") :]
 
 
 def test_an_account_without_an_id_stops_the_build(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from sysimage.deb import Deb, Spool, read_control, read_debs
 from sysimage.debian import database
 from sysimage.debian.accounts import AccountsTable
-from sysimage.debian.install import Options, install
+from sysimage.debian.install import Options, install, mark_manual
 from sysimage.debian.relations import satisfied
 from sysimage.debian.root import Root
 from sysimage.debian.scripts import ScriptsTable
@@ -58,7 +58,7 @@ class LockedPackages:
                     self._providers.setdefault(provided, []).append((name, version))
 
     def install(self, root: Root, names: Sequence[str]) -> None:
-        """Installs packages with all that they depend on; what is installed already stays.
+        """Installs packages with all that they depend on; what is installed already stays, and counts as asked for.
 
         Raises:
             UserError: a package that is not in the lock, or whatever installing it raises.
@@ -69,6 +69,7 @@ class LockedPackages:
                 raise UserError(
                     f"package {name!r} is not in the lock", hint="add it to the package list and refresh the lock"
                 )
+        mark_manual(root, there.intersection(names))
         wanted = self.closure([name for name in names if name not in there], there)
         if not wanted:
             return
