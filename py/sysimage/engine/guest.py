@@ -27,6 +27,8 @@ BUILD = (
     "--isolation=chroot",
     "--network=host",
     "--dns=none",
+    "--no-hostname",
+    "--no-hosts",
     "--layers=false",
     "--pull=never",
     "--identity-label=false",

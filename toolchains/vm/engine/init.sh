@@ -5,9 +5,9 @@ PATH=/bin
 
 mount -t proc proc /proc
 mount -t devtmpfs devtmpfs /dev
-for module in $(cat /modules/order); do
+while read -r module; do
     insmod "/modules/${module}"
-done
+done < /modules/order
 mount -t ext4 /dev/vda /sysroot
 umount /proc
 mount -o move /dev /sysroot/dev
