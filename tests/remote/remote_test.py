@@ -22,6 +22,8 @@ PACKAGE = "ic-os/guestos/envs/dev"
 IMAGE = f"//{PACKAGE}:disk-img"
 ONE_FILE = "ic-os/guestos/rootfs/etc/hosts"
 
+_PATIENCE = 900  # seconds for a build on a busy machine
+
 # Multiples of the size of disk-img.tar.zst.
 COLD_AT_MOST = 4.0
 ONE_FILE_AT_MOST = 1.2
@@ -211,8 +213,10 @@ def test_a_worker_killed_in_mid_build_costs_a_retry(
     process = remote.workspace.start(*arguments)
     # The action that takes longest.
     killed = wait_for_worker(servers, "rootfs_layer")
+    assert [worker.alive for worker in servers.workers] == [True, True]
     killed.kill()
-    said, _ = process.communicate()
+    assert [worker.alive for worker in servers.workers].count(True) == 1
+    said, _ = process.communicate(timeout=_PATIENCE)
     assert process.returncode == 0, said
     build = remote.read(log, said)
     assert len(build.ran()) == sum(ACTIONS.values())
@@ -222,7 +226,7 @@ def test_a_worker_killed_in_mid_build_costs_a_retry(
 
 def wait_for_worker(servers: Farm, program: str) -> Worker:
     """The worker on which an action of that program runs."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         for worker in servers.workers:
             if worker.runs(program):

@@ -21,7 +21,8 @@ LOOPBACK = "127.0.0.1"
 _PATIENCE = 120  # seconds for a server to come up on a busy machine
 _POSTGRES = Path("/usr/lib/postgresql")
 
-# Intervals are short: a build of forty small actions would otherwise be a test of timers.
+# Intervals are short: a build of forty small actions would otherwise be a test of timers. There are threads for all
+# calls that may be under way: a worker whose call is turned away ends, and here nobody starts it again.
 _CONFIGURATION = """\
 server:
   - !channel
@@ -86,7 +87,7 @@ instances:
         storage: *cache-only-storage
       - !bytestream
         storage: *cache-only-storage
-thread-pool-size: 50
+thread-pool-size: 500
 """
 CACHE_ONLY = "cache-only"  # name of the instance without execution, whose storage is its own
 KEEPALIVE = 5  # seconds after which a silent worker counts as dead
@@ -156,6 +157,11 @@ class Worker:
 
     storage: Server
     worker: Server
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is there at all."""
+        return self.worker.process.poll() is None
 
     def runs(self, program: str) -> bool:
         """Whether an action with this word in its command line runs on it now."""
