@@ -39,7 +39,7 @@ _CONTENTS = {
     "disk": {"image": ["gpt", "disk.map.json", "disk.literals", "one.txt", "root.literals", "root_verity.literals"]},
     "layer_good": {
         "dockerfile": ["tree.tree", "Dockerfile", "1754697600", "one.txt"],
-        "rootfs": ["layer_good.tree", "<generated file tests/rules/layer_good.config.json>", "layer_good.tar", "layer_good.tar", "one.txt"],
+        "rootfs": ["layer_good.tree", "<generated file tests/rules/layer_good.config.json>", "layer_good.tar.zst", "layer_good.tar.zst", "one.txt"],
     },
     "root": {"image": ["ext4", "root.map.json", "one.txt", "root.literals"]},
     "root_verity": {
