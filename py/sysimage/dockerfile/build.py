@@ -172,7 +172,7 @@ def _pairs(state: _State, instruction: Instruction) -> dict[str, str]:
         first = instruction.text.split(maxsplit=1)
         if len(first) != 2:
             raise instruction.error(f"{instruction.text!r} is not of the form NAME=VALUE")
-        return {first[0]: " ".join(split_words(instruction, first[1], state.variables))}
+        return {first[0]: "".join(split_words(instruction, first[1], state.variables, whole=True))}
     pairs = {}
     for word in split_words(instruction, instruction.text, state.variables):
         name, equals, value = word.partition("=")

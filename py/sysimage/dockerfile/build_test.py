@@ -306,6 +306,12 @@ def test_workdir_is_a_clean_path(text: str, expected: str) -> None:
     assert f"{expected}/here".lstrip("/") in tree
 
 
+def test_the_old_form_of_env_keeps_its_blanks() -> None:
+    _, config = make("FROM x\nENV A=1\nENV OLD   the  'rest  of'\tthe \"line\" $A  \nLABEL name two  words")
+    assert config.environment["OLD"] == "the  rest  of\tthe line 1"
+    assert config.labels == {"name": "two  words"}
+
+
 HOMES = [("root", "/root"), ("u", "/"), ("w", "/home/w"), ("9", "/"), ("11", "/home/w"), ("77", "/"), ("empty", "/")]
 
 

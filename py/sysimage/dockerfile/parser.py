@@ -230,8 +230,8 @@ def _value(instruction: Instruction, name: str, variables: Mapping[str, str]) ->
     return variables[name]
 
 
-def split_words(instruction: Instruction, text: str, variables: Mapping[str, str]) -> list[str]:
-    """Words between blanks, with variables replaced, quotes and escapes removed.
+def split_words(instruction: Instruction, text: str, variables: Mapping[str, str], whole: bool = False) -> list[str]:
+    """Words between blanks, with variables replaced, quotes and escapes removed; if `whole`, all of it as one word.
 
     A value is not split, as in COPY, ENV, LABEL and the like of Docker. Errors: as `expand`.
     """
@@ -258,7 +258,7 @@ def split_words(instruction: Instruction, text: str, variables: Mapping[str, str
         elif char in "'\"":
             quote = char
             word = word or ""
-        elif char in " \t":
+        elif char in " \t" and not whole:
             if word is not None:
                 words.append(word)
             word = None
