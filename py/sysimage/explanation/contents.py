@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sysimage import cpio, ext4, fat, gpt
+from sysimage.errors import UserError
 from sysimage.explanation import archives, frames, plans, texts, words
 from sysimage.explanation.content import compare_bytes, equal
 from sysimage.explanation.disks import compare_disks
@@ -10,7 +11,6 @@ from sysimage.explanation.ext4_volumes import compare_ext4
 from sysimage.explanation.fat_volumes import compare_fat
 from sysimage.explanation.findings import Findings, Pair, Place, Rank
 from sysimage.explanation.trees import Side, compare_trees
-from sysimage.errors import UserError
 from sysimage.extents import ImageReader, Sources
 
 _WHOLE_MAX = 256 << 20  # bytes of what is read whole into memory

@@ -1,12 +1,12 @@
 """Disks against disks: the tables, then partition by partition."""
 
 from sysimage import ext4, fat, verity
+from sysimage.errors import UserError
 from sysimage.explanation import words
 from sysimage.explanation.content import compare_bytes, equal
 from sysimage.explanation.findings import Findings, Pair, Place, Rank, part
 from sysimage.explanation.partitions import compare_gaps, compare_tables, matched
 from sysimage.explanation.trees import Compare
-from sysimage.errors import UserError
 from sysimage.extents import ImageReader
 from sysimage.gpt import read
 from sysimage.gpt.reader import Entry

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from sysimage.errors import UserError
 from sysimage.explanation.content import equal
 from sysimage.explanation.contents import compare
 from sysimage.explanation.findings import Findings, Pair, Place, part
 from sysimage.explanation.partitions import matched
 from sysimage.explanation.plans import compare_plans, open_plan
-from sysimage.errors import UserError
 from sysimage.extents import ImageReader, open_raw
 from sysimage.gpt import read
 from sysimage.gpt.reader import Entry

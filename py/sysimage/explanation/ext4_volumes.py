@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sysimage import verity
+from sysimage.errors import UserError
 from sysimage.explanation import words
 from sysimage.explanation.content import BLOCK, compare_bytes, differing, equal
 from sysimage.explanation.ext4_fields import UUIDS, inode_fields, superblock_fields
 from sysimage.explanation.ext4_side import JOURNAL, FileSystem, role_of
 from sysimage.explanation.findings import Findings, Pair, Place, Rank
 from sysimage.explanation.trees import Compare, Side, compare_trees
-from sysimage.errors import UserError
 from sysimage.ext4.layout import Superblock
 from sysimage.ext4.read import names as entry_names
 from sysimage.ext4.volume import Volume

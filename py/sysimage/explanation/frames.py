@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sysimage import zstd
+from sysimage.errors import UserError
 from sysimage.explanation import words
 from sysimage.explanation.content import compare_bytes
 from sysimage.explanation.findings import Findings, Pair, Place, Rank
 from sysimage.explanation.trees import Compare
-from sysimage.errors import UserError
 from sysimage.extents import ImageReader, open_raw
 
 MAGIC = b"\x28\xb5\x2f\xfd"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from sysimage import oci, tar
+from sysimage.dockerfile.config import History, ImageConfig
 from sysimage.explanation import explain
 from sysimage.explanation.testing import NONE, OTHER_TIME, Change, change, patched, root
-from sysimage.dockerfile.config import History, ImageConfig
 from sysimage.files import atomic_output
 from sysimage.tree import Tree, file
 

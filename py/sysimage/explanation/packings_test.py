@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sysimage import cpio, extents, tree, zstd
+from sysimage.errors import UserError
 from sysimage.explanation import explain
 from sysimage.explanation.testing import (
     HOSTNAME,
@@ -31,7 +32,6 @@ from sysimage.explanation.testing import (
     root,
     told,
 )
-from sysimage.errors import UserError
 from sysimage.extents import Extent, ExtentMap, FileSlice, ImageReader
 from sysimage.sparse_tar import Member
 from sysimage.tree import NANOSECONDS, NodeType, Tree, directory, file

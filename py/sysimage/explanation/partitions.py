@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from sysimage.errors import UserError
 from sysimage.explanation import words
 from sysimage.explanation.content import compare_bytes, first_difference
 from sysimage.explanation.findings import Findings, Pair, Place, Rank, part
-from sysimage.errors import UserError
 from sysimage.extents import ImageReader
 from sysimage.gpt import SECTOR, Table, read_copy
 from sysimage.gpt import format as gpt
