@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+from sysimage.ext4.testing import write_over
 from sysimage.extents import ExtentMap, Sources
 from sysimage.materialise import write_raw
 from tests.soak.scenario import Finding
@@ -63,18 +64,7 @@ def materialise(random: Random, image: ExtentMap, sources: Sources, path: Path) 
     matter to a reader.
     """
     if image.size <= _PREFILLED and random.random() < 0.4:
-        with path.open("wb") as file:
-            noise = random.randbytes(1 << 16)
-            for start in range(0, image.size, len(noise)):
-                file.write(noise[: image.size - start])
-            position = 0
-            for extent in image.extents:
-                file.seek(position)
-                file.write(bytes(extent.offset - position))
-                file.write(sources.view(extent))
-                position = extent.end
-            file.seek(position)
-            file.write(bytes(image.size - position))
+        write_over(image, path, sources, random.randbytes(1 << 16))
         return
     for before in (path, path.with_name(path.name + ".partial")):
         before.write_bytes(random.randbytes(1 << 16))

@@ -7,12 +7,13 @@ from random import Random
 
 import zstandard
 
-from sysimage import cpio, initrd, layer, oci, sparse_tar, tar, tar_reader, tree, zstd
+from sysimage import cpio, difference, framed, initrd, layer, oci, sparse_tar, tar, tar_reader, tree, zstd
 from sysimage.deb import Spool, read_control, read_debs
 from sysimage.debian.testing import File, ar, deb_bytes
 from sysimage.debian.testing import tar as make_tar
 from sysimage.dockerfile.config import History, ImageConfig
-from sysimage.extents import Extent, ExtentMap, ImageReader, Sources
+from sysimage.explanation import explain
+from sysimage.extents import COMPRESSED, Extent, ExtentMap, FileSlice, ImageReader, Sources
 from sysimage.inspection import look, open_image
 from sysimage.tree import NodeType, Tree
 from tests.soak.draw import Limits, pattern
@@ -144,6 +145,39 @@ def _compressed(random: Random, _folder: Path) -> bytes:
     return out.getvalue()
 
 
+def _framed(random: Random, folder: Path) -> bytes:
+    with (folder / "framed").open("wb") as out:
+        writer = framed.Writer(out)
+        writer.write_all([random.randbytes(1000) * random.choice((0, 1, 1500, 4000))])
+        writer.close()
+    return (folder / "framed").read_bytes()
+
+
+def _call_framed(path: Path) -> object:
+    key = COMPRESSED + "input"
+    with Sources({"input": path}) as sources:
+        size = sources.size(key)
+        for offset in range(0, min(size, 1 << 26), framed.FRAME // 3):
+            sources.view(Extent(0, min(framed.FRAME, size - offset), FileSlice(key, offset)))
+    return size
+
+
+def _compared(random: Random, folder: Path) -> bytes:
+    """An archive with a copy beside it, which the changed one is compared with."""
+    data = _old_sparse(random, folder)
+    (folder / "ours").write_bytes(data)
+    return data
+
+
+def _call_explain(path: Path) -> object:
+    return explain(path.with_name("ours"), path)
+
+
+def _reviewed(random: Random, _folder: Path) -> bytes:
+    rows = [(difference.quote(f"/etc/{random.randbytes(3).hex()} *"), each.value, "why") for each in difference.Kind]
+    return "\n".join(["# reviewed", *difference.format_rows(rows), ""]).encode()
+
+
 def _zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=1).compress(data)
 
@@ -172,4 +206,8 @@ PARSERS = (
     Parser("oci", _oci, oci.inspect, repair_tar, tries=30),
     Parser("oci-text", _oci, oci.inspect, repair_tar, text=True, tries=30),
     Parser("zstd", _compressed, _call_zstd),
+    Parser("framed", _framed, _call_framed),
+    Parser("explain", _compared, _call_explain, repair_tar, tries=30),
+    Parser("explain-zstd", _compared, _call_explain, repair_tar, tries=20, wrap=_zstd),
+    Parser("reviewed", _reviewed, difference.load, text=True),
 )

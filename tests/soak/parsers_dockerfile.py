@@ -120,7 +120,7 @@ _RUNS = (
     "useradd --system --uid 800 --home-dir /srv --shell /bin/sh ic && usermod -aG adm ic",
     "install -d -m 0755 -o root -g adm /x /y/z && install -m 0644 /etc/file /x",
     "cp -a /srv/data /srv/copy && mv /srv/copy /srv/moved && rm -rf /srv/data/*",
-    "ln -s /etc/file /link && ln /etc/file /hard && readlink /link",
+    "ln -s /etc/file /link && ln /etc/file /hard && test -L /link",
     "chmod -R u+rwX,go-w /srv && chown -R root:adm /srv && chgrp 4 /etc/file && touch /etc/file",
     "setcap cap_net_raw+ep /etc/file; sed -i -E 's/(one) (two)/\\2 \\1/; 2d' /etc/file",
     "echo x; echo 'root:$6$abc$def' | chpasswd -e; mkdir -p /srv/y; rmdir /srv/y",
