@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sysimage.ext4.layout import FAST_SYMLINK_MAX, JOURNAL_INODE, SUPERBLOCK_OFFSET
-from sysimage.ext4.read import node_of, walk
+from sysimage.ext4.read import read_volume
 from sysimage.ext4.read_inode import extent_nodes, stretches, xattr_block_of
 from sysimage.ext4.volume import RawInode, Volume
 from sysimage.extents import ImageReader
@@ -26,17 +26,7 @@ class FileSystem:
     def open(cls, reader: ImageReader) -> "FileSystem":
         """Errors: as `ext4.read`."""
         volume = Volume(reader)
-        tree: Tree | None = None
-        inodes = {}
-        for path, inode, first in walk(volume):
-            inodes[path] = inode
-            if tree is None:
-                tree = Tree(node_of(volume, inode))
-            elif path != first:
-                tree.link(path, first)
-            else:
-                tree.add(path, node_of(volume, inode))
-        assert tree is not None
+        tree, inodes = read_volume(volume)
         return cls(volume, tree, inodes)
 
     def has_blocks(self, path: str) -> bool:

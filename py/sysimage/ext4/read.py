@@ -30,9 +30,19 @@ def read(reader: ImageReader) -> Tree:
     Raises:
         UserError: not ext4, features that cannot be read here, or damage.
     """
-    volume = Volume(reader)
+    return read_volume(Volume(reader))[0]
+
+
+def read_volume(volume: Volume) -> tuple[Tree, dict[str, RawInode]]:
+    """The tree of a volume, and the inode of each of its paths as it stands on the disk.
+
+    Raises:
+        UserError: as `read`.
+    """
     tree: Tree | None = None
+    inodes: dict[str, RawInode] = {}
     for path, inode, first in walk(volume):
+        inodes[path] = inode
         if tree is None:
             tree = Tree(node_of(volume, inode))
         elif path != first:
@@ -41,7 +51,7 @@ def read(reader: ImageReader) -> Tree:
         else:
             tree.add(path, node_of(volume, inode))
     assert tree is not None
-    return tree
+    return tree, inodes
 
 
 def walk(volume: Volume) -> Iterator[tuple[str, RawInode, str]]:
