@@ -174,7 +174,7 @@ def _call_explain(path: Path) -> object:
 
 
 def _reviewed(random: Random, _folder: Path) -> bytes:
-    rows = [(difference.quote(f"/etc/{random.randbytes(3).hex()} *"), each.value, "why") for each in difference.Kind]
+    rows = [(difference.quote(f"etc/{random.randbytes(3).hex()} *"), each.value, "why") for each in difference.Kind]
     return "\n".join(["# reviewed", *difference.format_rows(rows), ""]).encode()
 
 

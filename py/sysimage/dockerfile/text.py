@@ -21,6 +21,7 @@ _ESCAPES = {
 }
 _ECHO_ESCAPE = re.compile(rb"\\(?:0([0-7]{0,3})|(.))", re.DOTALL)
 _PRINTF_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
+FIELD_MAX = 4095  # characters of one conversion: what every printf can make (C99, 7.19.6.1)
 _DIRECTIVE = re.compile(rb"%(%|([-+ 0#]*)([0-9]*)(?:\.([0-9]*))?([sbdioxXuc]))")
 
 
@@ -106,6 +107,12 @@ def _convert(directive: re.Match[bytes], values: list[bytes]) -> tuple[bytes, bo
     stopped = False
     flags, width = directive[2], directive[3]
     precision = b"" if directive[4] is None else b"." + directive[4]
+    for digits in (width, directive[4] or b""):
+        if len(digits.lstrip(b"0")) > len(str(FIELD_MAX)) or int(digits or b"0") > FIELD_MAX:
+            raise UserError(
+                f"{directive[0].decode()[:20]!r} makes a field that is too long",
+                hint=f"{FIELD_MAX} characters are the most",
+            )
     specification = b"%" + flags + width + precision
     if kind == b"b":
         value, stopped = _unescape(value, _ECHO_ESCAPE)

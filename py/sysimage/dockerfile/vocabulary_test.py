@@ -232,6 +232,11 @@ BAD = [
     ("rm a &&", f"a command is missing after '&&' (hint: {LANGUAGE})"),
     ("echo $UNSET", "variable UNSET is not set (hint: declare it with ARG or ENV, or write ${UNSET:-} for nothing)"),
     ("cat a | rm x", "rm: it does not read its input (hint: use && instead of |)"),
+    ("printf %9999d 1", "printf: '%9999d' makes a field that is too long (hint: 4095 characters are the most)"),
+    (
+        "printf %-5.99999999999999999999s 1",
+        "printf: '%-5.9999999999999999' makes a field that is too long (hint: 4095 characters are the most)",
+    ),
     ("ls ~", "'~' is not supported (hint: write the folder's name, or quote the ~)"),
     ("rm missing", "rm: 'missing' does not exist (hint: rm -f takes that for done)"),
     ("rm d", "rm: 'd' is a directory (hint: rm -r removes it with its content)"),
