@@ -468,7 +468,7 @@ def parse(text: bytes, name: str) -> Tree:
             for other in row["paths"][1:]:
                 tree.link(other, row["paths"][0])
         return tree
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise UserError(f"{name}: not a tree: {error}") from error
 
 

@@ -7,6 +7,7 @@ from sysimage.explanation import words
 from sysimage.explanation.content import compare_bytes, is_text
 from sysimage.explanation.findings import Findings, Pair, Place, Rank
 from sysimage.extents import ImageReader
+from sysimage.text import parse_json
 
 _WORD_LINE_MAX = 4096  # bytes; COMMAND_LINE_SIZE is 2048 on x86
 _VALUE_MAX = 80  # characters of a value
@@ -25,10 +26,7 @@ def is_json(pair: Pair) -> bool:
 
 def _parsed(reader: ImageReader) -> Any:
     """What a file holds. Raises ValueError: no JSON, or nested more deeply than anybody would write."""
-    try:
-        value = json.loads(reader.read(0, reader.size))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    value = parse_json(reader.read(0, reader.size))
     level = [value]
     for _ in range(_DEPTH_MAX):
         level = [
