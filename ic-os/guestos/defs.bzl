@@ -20,7 +20,7 @@ GUESTOS = struct(
     dpkg_verify = "//ic-os/guestos:dpkg-verify.txt",
     empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
     # virtio for a guest of HostOS; dm-verity for its root, and first of all the processor's own sha256 for it.
-    initrd_modules = ["sha256-ssse3", "virtio_pci", "virtio_blk", "dm-verity"],
+    initrd_modules = ["sha256-ssse3", "crc32c-intel", "virtio_pci", "virtio_blk", "dm-verity", "ext4"],
     # $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back.
     kernel_arguments = {
         "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A dfinity.boot_state=$boot_state console=ttyS0 panic=10",
