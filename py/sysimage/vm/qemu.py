@@ -27,12 +27,16 @@ FIRMWARE_CODE = "usr/share/OVMF/OVMF_CODE_4M.fd"
 FIRMWARE_VARIABLES = "usr/share/OVMF/OVMF_VARS_4M.fd"
 DATA_FOLDERS = ("usr/share/qemu", "usr/share/seabios")
 
+# How removable media are attached: the controller, once a machine, and each medium.
+_REMOVABLE_CONTROLLER = "virtio-scsi-pci"
+_REMOVABLE = "scsi-hd,removable=on"
+
 _STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A raw disk image as a virtio disk.
+    """A raw disk image as a virtio disk, or as a removable medium.
 
     Writes go to a throw-away overlay unless `writable`; read_only lets the guest not even try.
     """
@@ -41,12 +45,13 @@ class Disk:
     writable: bool = False
     read_only: bool = False
     serial: str = ""
+    removable: bool = False
 
     def arguments(self, number: int) -> list[str]:
         """QEMU's arguments for it as the machine's disk of a number, from 0."""
         mode = "readonly=on" if self.read_only else f"snapshot={'off' if self.writable else 'on'}"
         cache = "cache=unsafe,discard=unmap"  # nothing here must survive a power cut of the host
-        device = f"virtio-blk-pci,drive=disk{number}"
+        device = f"{_REMOVABLE if self.removable else 'virtio-blk-pci'},drive=disk{number}"
         return [
             *("-drive", f"if=none,id=disk{number},format=raw,{cache},{mode},file={_escape(self.path)}"),
             *("-device", device + (f",serial={self.serial}" if self.serial else "")),
@@ -133,6 +138,8 @@ def arguments(machine: Machine, tool: Path, variables: Path | None) -> list[str]
         code = tool / FIRMWARE_CODE
         words += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(code)}"]
         words += ["-drive", f"if=pflash,unit=1,format=raw,file={_escape(variables)}"]
+    if any(disk.removable for disk in machine.disks):
+        words += ["-device", _REMOVABLE_CONTROLLER]
     for number, disk in enumerate(machine.disks):
         words += disk.arguments(number)
     # Entropy for the guest: without it, services wait for the kernel to gather its own.

@@ -24,6 +24,15 @@ def test_disks_are_overlaid_unless_writable() -> None:
     assert "virtio-blk-pci,drive=disk2" in line
 
 
+def test_removable_media_share_a_controller() -> None:
+    line = words(Machine([Disk(Path("/a")), Disk(Path("/b"), removable=True), Disk(Path("/c"), removable=True)]))
+    assert line.count("-device virtio-scsi-pci ") == 1
+    assert "virtio-blk-pci,drive=disk0 " in line
+    assert "scsi-hd,removable=on,drive=disk1 " in line
+    assert "scsi-hd,removable=on,drive=disk2 " in line
+    assert "scsi" not in words(Machine([Disk(Path("/a"))]))
+
+
 def test_kernel_is_started_without_firmware() -> None:
     line = words(Machine(kernel=Path("/k"), initrd=Path("/i"), command_line="console=ttyS0 x"))
     assert "-bios qboot.rom -kernel /k -append console=ttyS0 x -initrd /i" in line
