@@ -27,16 +27,16 @@ FIRMWARE_CODE = "usr/share/OVMF/OVMF_CODE_4M.fd"
 FIRMWARE_VARIABLES = "usr/share/OVMF/OVMF_VARS_4M.fd"
 DATA_FOLDERS = ("usr/share/qemu", "usr/share/seabios")
 
-# How removable media are attached: the controller, once a machine, and each medium.
-_REMOVABLE_CONTROLLER = "virtio-scsi-pci"
-_REMOVABLE = "scsi-hd,removable=on"
+# Removable media: the controller, once a machine, and each medium.
+_REMOVABLE_CONTROLLER = "qemu-xhci"
+_REMOVABLE = "usb-storage,removable=on"
 
 _STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A raw disk image as a virtio disk, or as a removable medium.
+    """A raw disk image as a virtio disk, or as a removable USB stick.
 
     Writes go to a throw-away overlay unless `writable`; read_only lets the guest not even try.
     """

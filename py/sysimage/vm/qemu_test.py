@@ -26,11 +26,11 @@ def test_disks_are_overlaid_unless_writable() -> None:
 
 def test_removable_media_share_a_controller() -> None:
     line = words(Machine([Disk(Path("/a")), Disk(Path("/b"), removable=True), Disk(Path("/c"), removable=True)]))
-    assert line.count("-device virtio-scsi-pci ") == 1
+    assert line.count("-device qemu-xhci ") == 1
     assert "virtio-blk-pci,drive=disk0 " in line
-    assert "scsi-hd,removable=on,drive=disk1 " in line
-    assert "scsi-hd,removable=on,drive=disk2 " in line
-    assert "scsi" not in words(Machine([Disk(Path("/a"))]))
+    assert "usb-storage,removable=on,drive=disk1 " in line
+    assert "usb-storage,removable=on,drive=disk2 " in line
+    assert "usb" not in words(Machine([Disk(Path("/a"))]))
 
 
 def test_kernel_is_started_without_firmware() -> None:
