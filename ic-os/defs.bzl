@@ -26,112 +26,27 @@ load(
 )
 load("//toolchains/vm:defs.bzl", "vm_launch")
 
-def icos_build(name, os):
-    """Declares a variant of an operating system in the package that calls it.
+def icos_shared(os):
+    """Declares what all variants of an operating system have in common, in the package //ic-os/<os>.
 
     | target | what it is |
     |---|---|
-    | `disk-img.tar.zst` (+ `.sha256`) | the disk image |
-    | `version.txt` | the version |
-    | `:rootfs` | configuration layer on the base layer (RootfsInfo) |
-    | `:root` | root filesystem with its hash tree (ImageInfo, VerityInfo) |
-    | `:boot` | boot partition: kernel, initrd, command lines, version (ImageInfo) |
-    | `:disk` | the disk as a map (ImageInfo) |
-    | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
-    | `:dockerfile_test` | the configuration layer against what a container engine builds of the same Dockerfile |
-    | `:image_test` | properties of the image against `properties.txt`, and foreign judges; `:image_test_update` writes that file |
-    | `:launch` | `bazel run`: boots the disk image in QEMU, console in the terminal |
-    | `:reproducibility_test` | the disk image built twice from nothing, in environments that have nothing in common |
+    | `:initrd` | the initrd, of the one kernel |
+    | `:esp`, `:grub`, `:config` | the partitions that both slots share (ImageInfo) |
 
     Args:
-        name: the variant, one of `os.variants`.
         os: the operating system, a struct as `GUESTOS` in //ic-os/guestos:defs.bzl.
     """
-    if name not in os.variants:
-        fail("icos_build: {} has no variant \"{}\"; there are {}".format(os.name, name, ", ".join(os.variants)))
-    details = os.variants[name]
-
-    version_file(
-        name = "version",
-        out = "version.txt",
-        visibility = ["//visibility:public"],
-    )
-
-    # The root filesystem: base layer (packages), configuration layer, and last what changes most often.
-    rootfs_layer(
-        name = "rootfs",
-        accounts = os.accounts,
-        base = details.base,
-        build_args = details.build_args,
-        context = [os.rootfs],
-        context_root = "ic-os/{}/rootfs".format(os.name),
-        dockerfile = os.dockerfile,
-        modes = os.modes,
-        visibility = ["//visibility:public"],
-    )
-    file_tree(
-        name = "root_files",
-        base = ":rootfs",
-        files = {":version": "opt/ic/share/version.txt"},
-        overlays = [details.modules],
-    )
-    ext4_image(
-        name = "root_ext4",
-        src = ":root_files",
-        fs_label = "root",
-        uuid = os.uuids["root"],
-    )
-    verity_image(
-        name = "root",
-        src = ":root_ext4",
-        salt = os.verity_salt,
-        uuid = os.uuids["verity"],
-        visibility = ["//visibility:public"],
-    )
-
-    # The boot partition: what a slot needs before its root is there.
     initrd_image(
         name = "initrd",
         out = "initrd.img",
         kernel = [
-            details.base,
-            details.modules,
+            os.kernel,
+            os.modules,
         ],
         modules = os.initrd_modules,
-    )
-    boot_args(
-        name = "boot_args",
-        slots = {
-            slot: " ".join([line] + details.kernel_arguments)
-            for slot, line in os.kernel_arguments.items()
-        },
-        verity = ":root",
-    )
-    file_tree(
-        name = "boot_files",
-        directories = os.boot_mount_points,
-        files = {
-            ":boot_args": "boot_args",
-            ":initrd": "initrd.img",
-            ":version": "version.txt",
-        },
-        picks = {details.base: "vmlinuz:boot/vmlinuz-*"},
-    )
-    ext4_image(
-        name = "boot",
-        src = ":boot_files",
-        fs_label = "boot",
-        uuid = os.uuids["boot"],
         visibility = ["//visibility:public"],
     )
-
-    dockerfile_test(
-        name = "dockerfile_test",
-        layers = [":rootfs"],
-        reviewed = os.dockerfile_differences,
-    )
-
-    # What all slots share.
     file_tree(
         name = "esp_files",
         files = {"//ic-os/bootloader:efi": "EFI/BOOT/BOOTX64.EFI"},
@@ -141,6 +56,7 @@ def icos_build(name, os):
         src = ":esp_files",
         fs_label = "ESP",
         fs_size = os.sizes["esp"],
+        visibility = ["//visibility:public"],
         volume_id = os.volume_ids["esp"],
     )
     file_tree(
@@ -156,6 +72,7 @@ def icos_build(name, os):
         src = ":grub_files",
         fs_label = "GRUB",
         fs_size = os.sizes["grub"],
+        visibility = ["//visibility:public"],
         volume_id = os.volume_ids["grub"],
     )
     ext4_image(
@@ -164,23 +81,140 @@ def icos_build(name, os):
         journal = True,
         fs_size = os.sizes["config"],
         uuid = os.uuids["config"],
+        visibility = ["//visibility:public"],
+    )
+
+def icos_build(name, os):
+    """Declares a variant of an operating system in the package that calls it.
+
+    | target | what it is |
+    |---|---|
+    | `disk-img.tar.zst` (+ `.sha256`) | the disk image |
+    | `version.txt` | the version |
+    | `:rootfs` | configuration layer on the base layer (RootfsInfo) |
+    | `:root` | root filesystem with its hash tree (ImageInfo, VerityInfo) |
+    | `:boot` | boot partition: kernel, initrd, command lines, version (ImageInfo) |
+    | `:disk` | the disk as a map (ImageInfo) |
+    | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
+    | `:dockerfile_test` | the configuration layer against what a container engine builds of the same Dockerfile; not where the layer is another variant's |
+    | `:image_test` | properties of the image against `properties.txt`, and foreign judges; `:image_test_update` writes that file |
+    | `:launch` | `bazel run`: boots the disk image in QEMU, console in the terminal |
+    | `:reproducibility_test` | the disk image built twice from nothing, in environments that have nothing in common |
+
+    Args:
+        name: the variant, one of `os.variants`.
+        os: the operating system, a struct as `GUESTOS` in //ic-os/guestos:defs.bzl.
+    """
+    if name not in os.variants:
+        fail("icos_build: {} has no variant \"{}\"; there are {}".format(os.name, name, ", ".join(os.variants)))
+    details = os.variants[name]
+    shared = "//ic-os/{}:{{}}".format(os.name)
+    payload = {details.payload_overrides.get(label, label): path for label, path in os.payload.items()}
+
+    version_file(
+        name = "version",
+        testonly = details.testonly,
+        out = "version.txt",
+        visibility = ["//visibility:public"],
+    )
+
+    # The root filesystem: base layer (packages), configuration layer, and last what changes most often.
+    if details.rootfs_of:
+        native.alias(
+            name = "rootfs",
+            testonly = details.testonly,
+            actual = "//ic-os/{}/envs/{}:rootfs".format(os.name, details.rootfs_of),
+            visibility = ["//visibility:public"],
+        )
+    else:
+        rootfs_layer(
+            name = "rootfs",
+            testonly = details.testonly,
+            accounts = os.accounts,
+            base = details.base,
+            build_args = details.build_args,
+            context = details.rootfs,
+            context_root = "ic-os/{}/rootfs".format(os.name),
+            dockerfile = os.dockerfile,
+            modes = os.modes,
+            visibility = ["//visibility:public"],
+        )
+        dockerfile_test(
+            name = "dockerfile_test",
+            layers = [":rootfs"],
+            reviewed = os.dockerfile_differences,
+        )
+    file_tree(
+        name = "root_files",
+        testonly = details.testonly,
+        base = ":rootfs",
+        files = {":version": "opt/ic/share/version.txt"} | payload,
+        modes = {path: "0755" for path in payload.values()},
+        overlays = [os.modules],
+    )
+    ext4_image(
+        name = "root_ext4",
+        testonly = details.testonly,
+        src = ":root_files",
+        fs_label = "root",
+        uuid = os.uuids["root"],
+    )
+    verity_image(
+        name = "root",
+        testonly = details.testonly,
+        src = ":root_ext4",
+        salt = os.verity_salt,
+        uuid = os.uuids["verity"],
+        visibility = ["//visibility:public"],
+    )
+
+    # The boot partition: what a slot needs before its root is there.
+    boot_args(
+        name = "boot_args",
+        testonly = details.testonly,
+        slots = {
+            slot: " ".join([line] + details.kernel_arguments)
+            for slot, line in os.kernel_arguments.items()
+        },
+        verity = ":root",
+    )
+    file_tree(
+        name = "boot_files",
+        testonly = details.testonly,
+        directories = os.boot_mount_points,
+        files = {
+            ":boot_args": "boot_args",
+            ":version": "version.txt",
+            shared.format("initrd"): "initrd.img",
+        },
+        picks = {os.kernel: "vmlinuz:boot/vmlinuz-*"},
+    )
+    ext4_image(
+        name = "boot",
+        testonly = details.testonly,
+        src = ":boot_files",
+        fs_label = "boot",
+        uuid = os.uuids["boot"],
+        visibility = ["//visibility:public"],
     )
 
     disk_image(
         name = "disk",
+        testonly = details.testonly,
         empty = os.empty_partitions,
         layout = os.layout,
         partitions = {
             ":boot": "A_boot",
-            ":config": "config",
-            ":esp": "esp",
-            ":grub": "grub",
             ":root": "A_root",
+            shared.format("config"): "config",
+            shared.format("esp"): "esp",
+            shared.format("grub"): "grub",
         },
         visibility = ["//visibility:public"],
     )
     image_archive(
         name = "disk-img",
+        testonly = details.testonly,
         checksum = "disk-img.tar.zst.sha256",
         out = "disk-img.tar.zst",
         members = {":disk": "disk.img"},
@@ -190,6 +224,7 @@ def icos_build(name, os):
     # To look at what came out.
     image_inspect(
         name = "inspect",
+        testonly = details.testonly,
         image = "disk-img.tar.zst",
         largest_packages = 10,
         show = [
@@ -199,6 +234,7 @@ def icos_build(name, os):
     )
     vm_launch(
         name = "launch",
+        testonly = details.testonly,
         image = "disk-img.tar.zst",
     )
     image_test(

@@ -2,12 +2,28 @@
 
 _MIB = 1024 * 1024
 
-def _variant(packages, build_args, kernel_arguments = []):
+def _variant(packages, build_type, kernel_arguments = [], payload_overrides = {}, rootfs_of = None, testonly = False):
+    """What tells one variant from the others.
+
+    Args:
+        packages: its set of packages.
+        build_type: the folder of its files, rootfs/variants/<build_type>.
+        kernel_arguments: words of its kernel command line, behind those that all have.
+        payload_overrides: program of `payload` to the one that this variant has in its place.
+        rootfs_of: another variant with the same packages and files: its layers are taken.
+        testonly: whether it is for tests only.
+
+    Returns:
+        A struct.
+    """
     return struct(
         base = "//ic-os/guestos:base_" + packages,
-        build_args = build_args,
+        build_args = {"BUILD_TYPE": build_type},
         kernel_arguments = kernel_arguments,
-        modules = "//ic-os/guestos:modules_" + packages,
+        payload_overrides = payload_overrides,
+        rootfs = ["//ic-os/guestos:rootfs", "//ic-os/guestos:rootfs_" + build_type],
+        rootfs_of = rootfs_of,
+        testonly = testonly,
     )
 
 GUESTOS = struct(
@@ -30,7 +46,11 @@ GUESTOS = struct(
     modes = {
         "opt/ic/bin/*": "0755",
     },
-    rootfs = "//ic-os/guestos:rootfs",
+    # One kernel for all variants: its packages, and the index of its modules.
+    kernel = "//ic-os/guestos:base_common",
+    modules = "//ic-os/guestos:modules",
+    # Programs that are inputs: label to their path in the root. They are executable.
+    payload = {},
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
@@ -45,8 +65,26 @@ GUESTOS = struct(
     },
     variants = {
         "dev": _variant(
-            build_args = {"BUILD_TYPE": "dev"},
+            build_type = "dev",
             packages = "dev",
+        ),
+        # dev with another replica.
+        "dev-malicious": _variant(
+            build_type = "dev",
+            packages = "dev",
+            rootfs_of = "dev",
+            testonly = True,
+        ),
+        # The guest trusts its processor and not its host: the time comes from the processor's counter instead of the host's
+        # clock page (no-kvmclock), and the kernel says what of SEV it found.
+        "dev-sev": _variant(
+            build_type = "dev-sev",
+            kernel_arguments = ["no-kvmclock", "sev=debug"],
+            packages = "sev",
+        ),
+        "prod": _variant(
+            build_type = "prod",
+            packages = "common",
         ),
     },
     # sha256 of the GUID of the A_root partition, in lower case: a salt of this operating system's own.
