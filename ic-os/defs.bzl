@@ -26,6 +26,9 @@ load(
 )
 load("//toolchains/vm:defs.bzl", "vm_launch")
 
+# Of the version of an image that upgrades are tested with.
+_TEST = "-test"
+
 def icos_shared(os):
     """Declares what all variants of an operating system have in common, in the package //ic-os/<os>.
 
@@ -84,16 +87,94 @@ def icos_shared(os):
         visibility = ["//visibility:public"],
     )
 
+def _slot(os, details, suffix = ""):
+    """What a slot holds: the version that is in it, its root and its boot partition.
+
+    Args:
+        os: the operating system.
+        details: the variant.
+        suffix: of the version, and so of all names.
+    """
+    shared = "//ic-os/{}:{{}}".format(os.name)
+    payload = {details.payload_overrides.get(label, label): path for label, path in os.payload.items()}
+    version = ":version" + suffix
+    version_file(
+        name = "version" + suffix,
+        testonly = details.testonly,
+        out = "version{}.txt".format(suffix),
+        suffix = suffix,
+        visibility = ["//visibility:public"],
+    )
+
+    # The layers, and last what changes most often.
+    file_tree(
+        name = "root_files" + suffix,
+        testonly = details.testonly,
+        base = ":rootfs",
+        files = {version: "opt/ic/share/version.txt"} | payload,
+        modes = {path: "0755" for path in payload.values()},
+        overlays = [os.modules],
+    )
+    ext4_image(
+        name = "root_ext4" + suffix,
+        testonly = details.testonly,
+        src = ":root_files" + suffix,
+        fs_label = "root",
+        uuid = os.uuids["root"],
+    )
+    verity_image(
+        name = "root" + suffix,
+        testonly = details.testonly,
+        src = ":root_ext4" + suffix,
+        salt = os.verity_salt,
+        uuid = os.uuids["verity"],
+        visibility = ["//visibility:public"],
+    )
+
+    # The boot partition: what a slot needs before its root is there.
+    boot_args(
+        name = "boot_args" + suffix,
+        testonly = details.testonly,
+        out = "boot_args" + suffix,
+        slots = {
+            slot: " ".join([line] + details.kernel_arguments)
+            for slot, line in os.kernel_arguments.items()
+        },
+        verity = ":root" + suffix,
+    )
+    file_tree(
+        name = "boot_files" + suffix,
+        testonly = details.testonly,
+        directories = os.boot_mount_points,
+        files = {
+            ":boot_args" + suffix: "boot_args",
+            shared.format("initrd"): "initrd.img",
+            version: "version.txt",
+        },
+        picks = {os.kernel: "vmlinuz:boot/vmlinuz-*"},
+    )
+    ext4_image(
+        name = "boot" + suffix,
+        testonly = details.testonly,
+        src = ":boot_files" + suffix,
+        fs_label = "boot",
+        uuid = os.uuids["boot"],
+        visibility = ["//visibility:public"],
+    )
+
 def icos_build(name, os):
     """Declares a variant of an operating system in the package that calls it.
 
     | target | what it is |
     |---|---|
     | `disk-img.tar.zst` (+ `.sha256`) | the disk image |
+    | `update-img.tar.zst` (+ `.sha256`) | what an upgrade writes into the other slot: boot.img, root.img, VERSION.TXT |
+    | `update-img-test.tar.zst` (+ `.sha256`) | the same system under another version, `<version>-test`, for tests of upgrades |
     | `version.txt` | the version |
     | `:rootfs` | configuration layer on the base layer (RootfsInfo) |
     | `:root` | root filesystem with its hash tree (ImageInfo, VerityInfo) |
     | `:boot` | boot partition: kernel, initrd, command lines, version (ImageInfo) |
+    | `:root-test`, `:boot-test` | likewise, of `update-img-test.tar.zst` |
     | `:disk` | the disk as a map (ImageInfo) |
     | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
     | `:dockerfile_test` | the configuration layer against what a container engine builds of the same Dockerfile; not where the layer is another variant's |
@@ -109,16 +190,8 @@ def icos_build(name, os):
         fail("icos_build: {} has no variant \"{}\"; there are {}".format(os.name, name, ", ".join(os.variants)))
     details = os.variants[name]
     shared = "//ic-os/{}:{{}}".format(os.name)
-    payload = {details.payload_overrides.get(label, label): path for label, path in os.payload.items()}
 
-    version_file(
-        name = "version",
-        testonly = details.testonly,
-        out = "version.txt",
-        visibility = ["//visibility:public"],
-    )
-
-    # The root filesystem: base layer (packages), configuration layer, and last what changes most often.
+    # The root filesystem: base layer (packages), and configuration layer.
     if details.rootfs_of:
         native.alias(
             name = "rootfs",
@@ -144,59 +217,8 @@ def icos_build(name, os):
             layers = [":rootfs"],
             reviewed = os.dockerfile_differences,
         )
-    file_tree(
-        name = "root_files",
-        testonly = details.testonly,
-        base = ":rootfs",
-        files = {":version": "opt/ic/share/version.txt"} | payload,
-        modes = {path: "0755" for path in payload.values()},
-        overlays = [os.modules],
-    )
-    ext4_image(
-        name = "root_ext4",
-        testonly = details.testonly,
-        src = ":root_files",
-        fs_label = "root",
-        uuid = os.uuids["root"],
-    )
-    verity_image(
-        name = "root",
-        testonly = details.testonly,
-        src = ":root_ext4",
-        salt = os.verity_salt,
-        uuid = os.uuids["verity"],
-        visibility = ["//visibility:public"],
-    )
-
-    # The boot partition: what a slot needs before its root is there.
-    boot_args(
-        name = "boot_args",
-        testonly = details.testonly,
-        slots = {
-            slot: " ".join([line] + details.kernel_arguments)
-            for slot, line in os.kernel_arguments.items()
-        },
-        verity = ":root",
-    )
-    file_tree(
-        name = "boot_files",
-        testonly = details.testonly,
-        directories = os.boot_mount_points,
-        files = {
-            ":boot_args": "boot_args",
-            ":version": "version.txt",
-            shared.format("initrd"): "initrd.img",
-        },
-        picks = {os.kernel: "vmlinuz:boot/vmlinuz-*"},
-    )
-    ext4_image(
-        name = "boot",
-        testonly = details.testonly,
-        src = ":boot_files",
-        fs_label = "boot",
-        uuid = os.uuids["boot"],
-        visibility = ["//visibility:public"],
-    )
+    _slot(os, details)
+    _slot(os, details, suffix = _TEST)
 
     disk_image(
         name = "disk",
@@ -220,6 +242,25 @@ def icos_build(name, os):
         members = {":disk": "disk.img"},
         visibility = ["//visibility:public"],
     )
+
+    for name, suffix in [("update-img", ""), ("update-img-test", _TEST)]:
+        image_archive(
+            name = name,
+            testonly = details.testonly,
+            checksum = name + ".tar.zst.sha256",
+            out = name + ".tar.zst",
+            # An upgrade streams them into the partitions of a slot.
+            dense = [
+                "boot.img",
+                "root.img",
+            ],
+            members = {
+                ":boot" + suffix: "boot.img",
+                ":root" + suffix: "root.img",
+                ":version" + suffix: "VERSION.TXT",
+            },
+            visibility = ["//visibility:public"],
+        )
 
     # To look at what came out.
     image_inspect(

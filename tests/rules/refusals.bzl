@@ -196,6 +196,18 @@ def _disks():
                 {"out": "checksum.tar.zst", "checksum": "checksum.md5"},
                 "image_archive: checksum must end in .sha256; got \"checksum.md5\" (hint: use \"checksum.sha256\")",
             ),
+            "dense_file": (
+                {"out": "dense_file.tar.zst", "checksum": "dense_file.sha256", "dense": ["notes"], "members": {":one.txt": "notes"}},
+                "image_archive: dense must name members that are images; got \"notes\" (hint: there are none)",
+            ),
+            "dense_twice": (
+                {"out": "dense_twice.tar.zst", "checksum": "dense_twice.sha256", "dense": ["disk.img", "disk.img"]},
+                "image_archive: dense must name each only once; got \"disk.img\" twice",
+            ),
+            "dense_unknown": (
+                {"out": "dense_unknown.tar.zst", "checksum": "dense_unknown.sha256", "dense": ["root.img"]},
+                "image_archive: dense must name members that are images; got \"root.img\" (hint: there are \"disk.img\")",
+            ),
             "equals": (
                 {"out": "equals.tar.zst", "checksum": "equals.sha256", "members": {":disk": "disk=1.img"}},
                 "image_archive: members must have names of at most 100 bytes, without \"=\"; got \"disk=1.img\"",

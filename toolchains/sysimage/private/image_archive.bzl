@@ -21,6 +21,18 @@ def _check(attr):
         if len(member) > _MAX_MEMBER or "=" in member:
             refuse(_RULE, "members", "have names of at most {} bytes, without \"=\"".format(_MAX_MEMBER), quote(member))
 
+    images = [member for image, member in attr.members.items() if ImageInfo in image]
+    check_unique(_RULE, "dense", attr.dense)
+    for member in attr.dense:
+        if member not in images:
+            refuse(
+                _RULE,
+                "dense",
+                "name members that are images",
+                quote(member),
+                "there are {}".format(", ".join([quote(each) for each in images])) if images else "there are none",
+            )
+
 def _image_archive_impl(ctx):
     _check(ctx.attr)
     archive = ctx.outputs.out
@@ -39,6 +51,7 @@ def _image_archive_impl(ctx):
             file = check_one_file(_RULE, "members[{}]".format(quote(member)), image)
             args.add("--file_member", file, format = format)
             inputs.append(file)
+    args.add_all(ctx.attr.dense, before_each = "--dense_member")
     all_sources = depset(transitive = sources)
     add_sources(args, all_sources)
     args.add("--tar_out", archive)
@@ -60,7 +73,8 @@ image_archive = rule(
     doc = """\
 Writes images as members of a zstd-compressed tar, with its checksum beside it.
 
-Members are sparse (old GNU format), owner 0:0, mtime 0, in the order given, single files after images. Holes are neither read nor written.
+Members are sparse (old GNU format), owner 0:0, mtime 0, in the order given, single files after images. Holes are neither read nor written,
+except those of `dense` members, which are zeros in the archive: such a member can be unpacked into a pipe.
 
 ```starlark
 image_archive(
@@ -70,9 +84,29 @@ image_archive(
     members = {":disk": "disk.img"},
 )
 ```
+
+What an upgrade of a slot takes, streamed from the archive into the slot's partitions:
+
+```starlark
+image_archive(
+    name = "update-img",
+    out = "update-img.tar.zst",
+    checksum = "update-img.tar.zst.sha256",
+    dense = [
+        "boot.img",
+        "root.img",
+    ],
+    members = {
+        ":boot": "boot.img",
+        ":root_verity": "root.img",
+        ":version": "VERSION.TXT",
+    },
+)
+```
 """,
     attrs = {
         "checksum": attr.output(doc = "Name of the file with the archive's sha256, as sha256sum writes it.", mandatory = True),
+        "dense": attr.string_list(doc = "Names of members, images, whose holes are stored as zeros."),
         "members": attr.label_keyed_string_dict(
             doc = "Image, or single file, to member name; images in their order, then the files.",
             allow_files = True,
