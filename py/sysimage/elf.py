@@ -25,6 +25,7 @@ _DT_NULL = 0
 _DT_NEEDED = 1
 _DT_STRTAB = 5
 _DT_SONAME = 14
+_DT_RUNPATH = 29
 _STRING_MAX = 4096
 
 Data = bytes | memoryview
@@ -44,12 +45,13 @@ class Linking:
     """How a program or library is linked.
 
     interpreter: its loader ("" for a static program or a library); needed: the libraries that it wants;
-    soname: the name that it goes by itself ("": none).
+    soname: the name that it goes by itself ("": none); runpath: folders in which its own libraries are sought first.
     """
 
     interpreter: str
     needed: tuple[str, ...]
     soname: str = ""
+    runpath: tuple[str, ...] = ()
 
 
 def is_elf(data: Data) -> bool:
@@ -95,7 +97,7 @@ def _linking(data: Data, wide: bool) -> Linking:
             tags = list(_tags(data, offset, size, wide))
         elif kind == _PT_INTERP:
             interpreter = bytes(data[offset : offset + size]).rstrip(b"\0").decode()
-    names: dict[int, list[str]] = {_DT_NEEDED: [], _DT_SONAME: []}
+    names: dict[int, list[str]] = {_DT_NEEDED: [], _DT_SONAME: [], _DT_RUNPATH: []}
     if any(tag in names for tag, _ in tags):
         tables = [value for tag, value in tags if tag == _DT_STRTAB]
         if not tables:
@@ -104,7 +106,8 @@ def _linking(data: Data, wide: bool) -> Linking:
         for tag, value in tags:
             if tag in names:
                 names[tag].append(_string(data, strings + value))
-    return Linking(interpreter, tuple(names[_DT_NEEDED]), "".join(names[_DT_SONAME][:1]))
+    runpath = tuple(folder for text in names[_DT_RUNPATH] for folder in text.split(":") if folder)
+    return Linking(interpreter, tuple(names[_DT_NEEDED]), "".join(names[_DT_SONAME][:1]), runpath)
 
 
 def _segments(data: Data, wide: bool) -> Iterator[tuple[int, int, int, int]]:

@@ -21,6 +21,11 @@ def test_header_and_own_name() -> None:
     assert not elf.header(data[:16] + b"\2\0" + data[18:]).shared
 
 
+def test_folders_of_its_own_libraries() -> None:
+    assert elf.linking(make(["libx.so.1"], runpath="/usr/lib/x:$ORIGIN/y:")).runpath == ("/usr/lib/x", "$ORIGIN/y")
+    assert elf.linking(make(["libx.so.1"])).runpath == ()
+
+
 def test_32_bits() -> None:
     data = make_32("libx.so.2")
     assert elf.header(data) == elf.Header(elf.CLASS_32, 3, shared=True)

@@ -7,11 +7,15 @@ from sysimage import elf
 BASE = 0x400000
 
 
-def make(needed: list[str], interpreter: str = "/lib64/ld-linux-x86-64.so.2", soname: str = "") -> bytes:
+def make(
+    needed: list[str], interpreter: str = "/lib64/ld-linux-x86-64.so.2", soname: str = "", runpath: str = ""
+) -> bytes:
     """A file with nothing but what the loader looks at, all in one segment; `needed` are sonames."""
     names = b"\0"
     tags: list[tuple[int, int]] = []
-    for kind, name in [*((1, name) for name in needed), *([(14, soname)] if soname else [])]:
+    for kind, name in [*((1, name) for name in needed), (14, soname), (29, runpath)]:
+        if not name:
+            continue
         tags.append((kind, len(names)))
         names += name.encode() + b"\0"
     headers = 64 + 3 * 56

@@ -12,15 +12,17 @@ host's C library comes in.
 """
 
 import os
+import posixpath
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 from sysimage import elf, packages_tree
 from sysimage.errors import UserError
 from sysimage.extents import ImageReader, Sources
-from sysimage.tree import NodeType, Tree, basename, join
+from sysimage.tree import NodeType, Tree, basename, join, parent
 
 LOADER = "ld-linux-x86-64.so.2"
 LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib", "usr/lib64", "lib64")
@@ -31,9 +33,12 @@ ENVIRONMENT: Mapping[str, str] = {"LC_ALL": "C.UTF-8", "PATH": "/nonexistent", "
 _ORIGIN = "the packages of this tool"
 
 
-def find_library(tree: Tree, name: str) -> str | None:
-    """Where the loader would find a library by its soname; None if no package has it."""
-    for folder in LIBRARY_FOLDERS:
+def find_library(tree: Tree, name: str, runpath: Sequence[str] = ()) -> str | None:
+    """Where the loader would find a library by its soname; None if no package has it.
+
+    runpath: folders in which whoever needs it has it sought first, as paths in the tree.
+    """
+    for folder in (*runpath, *LIBRARY_FOLDERS):
         path = tree.resolve(join(folder, name))
         node = tree.get(path)
         if node is not None and node.type is NodeType.FILE:
@@ -54,14 +59,14 @@ def libraries(tree: Tree, sources: Sources, programs: Iterable[str], extra: Iter
         UserError: a program is missing, or a library is in none of the packages.
     """
     found: dict[str, str] = {}
-    pending: list[tuple[str, str]] = [(name, "the list of extra libraries") for name in extra]
+    pending: list[_Wanted] = [_Wanted(name, "the list of extra libraries") for name in extra]
     for program in programs:
         pending += _needed(tree, sources, program)
     while pending:
-        name, wanted_by = pending.pop()
+        name, wanted_by, runpath = pending.pop()
         if name in found:
             continue
-        path = find_library(tree, name)
+        path = find_library(tree, name, runpath)
         if path is None:
             raise UserError(
                 f"{wanted_by} needs {name}, which is in none of the packages given",
@@ -72,7 +77,13 @@ def libraries(tree: Tree, sources: Sources, programs: Iterable[str], extra: Iter
     return dict(sorted(found.items()))
 
 
-def _needed(tree: Tree, sources: Sources, path: str) -> list[tuple[str, str]]:
+class _Wanted(NamedTuple):
+    name: str
+    wanted_by: str
+    runpath: tuple[str, ...] = ()
+
+
+def _needed(tree: Tree, sources: Sources, path: str) -> list[_Wanted]:
     data = packages_tree.content(tree, path, sources, _ORIGIN)
     if not elf.is_elf(data):
         return []
@@ -83,7 +94,10 @@ def _needed(tree: Tree, sources: Sources, path: str) -> list[tuple[str, str]]:
     names = list(linking.needed)
     if linking.interpreter:
         names.append(basename(linking.interpreter))
-    return [(name, f"/{path}") for name in names]
+    origin = "/" + parent(path)
+    folders = [folder.replace("$ORIGIN", origin).replace("${ORIGIN}", origin) for folder in linking.runpath]
+    runpath = tuple(posixpath.normpath(folder).lstrip("/") for folder in folders)
+    return [_Wanted(name, f"/{path}", runpath) for name in names]
 
 
 def matching(tree: Tree, pattern: str) -> list[str]:

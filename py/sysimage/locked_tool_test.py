@@ -39,6 +39,24 @@ def test_only_what_is_needed() -> None:
     }
 
 
+@pytest.mark.parametrize("runpath", ["/usr/lib/tool", "/nowhere:$ORIGIN/../lib/tool", "${ORIGIN}/../lib/tool"])
+def test_libraries_of_its_own_folder(runpath: str) -> None:
+    """Only who names the folder finds them there, and finds them there first."""
+    content = packages()
+    content.put("usr/bin/other", tree.file(make(["libown.so", "liba.so.1"], runpath=runpath), 0o755))
+    content.put("usr/lib/tool/libown.so", tree.file(make([], "")))
+    content.put("usr/lib/tool/liba.so.1", tree.file(make([], "")))
+    assert locked_tool.select(content, NOTHING, ["usr/bin/other"]) == {
+        "bin/other": "usr/bin/other",
+        "lib/ld-linux-x86-64.so.2": f"{LIBRARIES}/{locked_tool.LOADER}",
+        "lib/liba.so.1": "usr/lib/tool/liba.so.1",
+        "lib/libown.so": "usr/lib/tool/libown.so",
+    }
+    content.put("usr/bin/other", tree.file(make(["libown.so"]), 0o755))
+    with pytest.raises(UserError, match=r"^/usr/bin/other needs libown\.so, which is in none"):
+        locked_tool.select(content, NOTHING, ["usr/bin/other"])
+
+
 def test_libraries_loaded_at_run_time_and_data() -> None:
     found = locked_tool.select(packages(), NOTHING, ["usr/bin/tool"], ["usr/share/tool/*.rom"], ["libplugin.so.2"])
     assert "lib/libplugin.so.2" in found
