@@ -2,6 +2,16 @@
 
 _MIB = 1024 * 1024
 
+# Programs that are inputs (docs/payload.md): each is a label flag of this package, and goes to /opt/ic/bin under its name.
+PROGRAMS = [
+    "crypto_csp",
+    "ic_btc_adapter",
+    "ic_https_outcalls_adapter",
+    "node_exporter",
+    "orchestrator",
+    "replica",
+]
+
 def _variant(packages, build_type, kernel_arguments = [], payload_overrides = {}, rootfs_of = None, testonly = False):
     """What tells one variant from the others.
 
@@ -50,7 +60,7 @@ GUESTOS = struct(
     kernel = "//ic-os/guestos:base_common",
     modules = "//ic-os/guestos:modules",
     # Programs that are inputs: label to their path in the root. They are executable.
-    payload = {},
+    payload = {"//ic-os/guestos:" + name: "opt/ic/bin/" + name for name in PROGRAMS},
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
@@ -72,6 +82,7 @@ GUESTOS = struct(
         "dev-malicious": _variant(
             build_type = "dev",
             packages = "dev",
+            payload_overrides = {"//ic-os/guestos:replica": "//ic-os/guestos:malicious_replica"},
             rootfs_of = "dev",
             testonly = True,
         ),
