@@ -91,6 +91,7 @@ def boot(
     name: str,
     *,
     media: Sequence[Path] = (),
+    network: bool = True,
     forward: Sequence[tuple[int, int]] = (),
     writable: bool = True,
     cpus: int = 1,
@@ -104,6 +105,7 @@ def boot(
         scratch: a folder for what this boot leaves; boots that run at the same time need one each.
         name: of the console's log among the test's outputs.
         media: raw removable media that are in the machine from the start, such as a bootstrap medium.
+        network: whether the guest has one, as it does in the field.
         forward: pairs of TCP ports, this machine's and the guest's.
         writable: False: what the guest writes is thrown away.
         cpus: processors.
@@ -111,7 +113,7 @@ def boot(
         restart: a reboot of the guest restarts the machine instead of ending it.
     """
     drives = [Disk(disk, writable=writable), *(Disk(medium, removable=True) for medium in media)]
-    machine = Machine(drives, memory=memory, cpus=cpus, forward=forward, restart=restart)
+    machine = Machine(drives, memory=memory, cpus=cpus, network=network, forward=forward, restart=restart)
     with VirtualMachine(machine, tool(), scratch, log(name)) as running:
         yield Guest(running, disk)
 

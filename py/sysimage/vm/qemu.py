@@ -31,6 +31,9 @@ DATA_FOLDERS = ("usr/share/qemu", "usr/share/seabios")
 _REMOVABLE_CONTROLLER = "qemu-xhci"
 _REMOVABLE = "usb-storage,removable=on"
 
+# Unique local (RFC 4193): QEMU's own default is site-local, which systems do not take for an address to be reached at.
+_IPV6_NETWORK = "fd2b:110b:b7cd::/64"
+
 _STOP_SECONDS = 10.0
 
 
@@ -71,8 +74,8 @@ class Machine:
     """What the machine is made of.
 
     With `kernel` it starts the kernel directly (no boot loader, firmware qboot), else UEFI from the
-    first disk that can. memory is in MiB. forward: pairs of TCP ports (host, guest); any pair gives
-    the guest a network card.
+    first disk that can. memory is in MiB. network: a card, with addresses by DHCP and router advertisements, but no
+    way out. forward: pairs of TCP ports (host, guest); any pair gives the guest such a network as well.
     """
 
     disks: Sequence[Disk] = ()
@@ -81,6 +84,7 @@ class Machine:
     command_line: str = ""
     memory: int = 1024
     cpus: int = 2
+    network: bool = False
     forward: Sequence[tuple[int, int]] = ()
     ports: Sequence[Port] = ()
     restart: bool = False  # whether a reboot of the guest restarts it; else it ends the machine
@@ -144,9 +148,9 @@ def arguments(machine: Machine, tool: Path, variables: Path | None) -> list[str]
         words += disk.arguments(number)
     # Entropy for the guest: without it, services wait for the kernel to gather its own.
     words += ["-device", "virtio-rng-pci"]
-    if machine.forward:
+    if machine.network or machine.forward:
         rules = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in machine.forward)
-        words += ["-netdev", "user,id=net" + rules, "-device", "virtio-net-pci,netdev=net,romfile="]
+        words += ["-netdev", f"user,id=net,ipv6-net={_IPV6_NETWORK}" + rules, "-device", "virtio-net-pci,netdev=net,romfile="]
     if machine.ports:
         words += ["-device", "virtio-serial-pci"]
     for number, port in enumerate(machine.ports):

@@ -46,10 +46,11 @@ def test_firmware_has_its_own_variables() -> None:
     assert "-kernel" not in line
 
 
-def test_network_only_when_ports_are_forwarded() -> None:
+def test_network_only_when_it_is_asked_for() -> None:
     assert "virtio-net" not in words(Machine())
+    assert "user,id=net,ipv6-net=fd2b:110b:b7cd::/64 -device virtio-net-pci" in words(Machine(network=True))
     line = words(Machine(forward=[(2222, 22), (8080, 80)]))
-    assert "user,id=net,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-:80" in line
+    assert ",hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-:80 -device virtio-net-pci" in line
 
 
 def test_ports_and_reboot() -> None:

@@ -4,6 +4,7 @@
 """
 
 import os
+import socket
 from pathlib import Path
 
 
@@ -25,3 +26,9 @@ def log(name: str) -> Path | None:
     """Where a console's log goes so that it is kept; None outside of Bazel."""
     folder = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR")
     return Path(folder) / f"{name}.console.txt" if folder else None
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nothing listens on, to be forwarded to a guest."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
