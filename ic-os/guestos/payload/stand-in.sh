@@ -5,7 +5,8 @@
 #     NAME [--listen=ADDRESS] [--WORD=/DIRECTORY ...]    serves, on ADDRESS or on the sockets that systemd hands over
 #     NAME --answer ...                                  answers one request, from standard input to standard output
 #
-# Every directory that it is told of is one that the program needs: without it, the answer is 503.
+# Every directory that it is told of is one that the program needs, but for that of --config; with --listen it needs an
+# IPv6 address as well. What is missing makes the answer 503.
 set -eu
 
 MALICIOUS=false
@@ -40,7 +41,7 @@ ipv6_addresses() {
 status() {
     healthy=true
     addresses="$(ipv6_addresses)"
-    if [ -z "${addresses}" ]; then
+    if [ -n "${listen}" ] && [ -z "${addresses}" ]; then
         healthy=false
     fi
     mounts=
@@ -137,6 +138,7 @@ for argument; do
     case "${argument}" in
         --answer) mode=answer ;;
         --listen=?* | --web.listen-address=?*) listen="${argument#*=}" ;;
+        --config=/*) ;; # an unconfigured node has none
         --version-file=/*) version_file="${argument#*=}" ;;
         --*=/*) directories="${directories} ${argument#*=}" ;;
         *)
