@@ -114,6 +114,7 @@ def _slot(os, details, suffix = ""):
         files = {version: "opt/ic/share/version.txt"} | payload,
         modes = {path: "0755" for path in payload.values()},
         overlays = [os.modules],
+        visibility = ["//visibility:public"],
     )
     ext4_image(
         name = "root_ext4" + suffix,
