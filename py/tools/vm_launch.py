@@ -17,6 +17,7 @@ _TOOL = flags.DEFINE_string("tool", None, "Folder with unpacked QEMU and firmwar
 _IMAGE = flags.DEFINE_string("image", None, "disk-img.tar.zst, or a raw disk image.", required=True)
 _KEEP = flags.DEFINE_string("keep", None, "Raw disk that keeps its changes; made from the image if it is not there.")
 _SIZE = flags.DEFINE_integer("disk_gib", 50, "Size of the disk in GiB; the image is made as large with a hole.")
+_MEDIUM = flags.DEFINE_multi_string("medium", [], "Raw image to plug in as a removable USB stick. May be repeated.")
 _MEMORY = flags.DEFINE_integer("memory", 2048, "Memory in MiB.")
 _CPUS = flags.DEFINE_integer("cpus", 2, "Processors.")
 _SSH_PORT = flags.DEFINE_integer("ssh_port", 2222, "Port of this machine that leads to ssh of the guest; 0: none.")
@@ -59,13 +60,26 @@ def provide_disk(scratch: Path) -> Disk:
     return Disk(disks.unpack(image, scratch, size=size))
 
 
+def provide_media(paths: Sequence[str]) -> list[Disk]:
+    """Removable media; what the guest writes to them is thrown away.
+
+    Raises:
+        UserError: one is not there.
+    """
+    for path in paths:
+        if not Path(path).is_file():
+            raise UserError(f"there is no medium {path}", hint="name a raw image with --medium")
+    return [Disk(Path(path).absolute(), removable=True) for path in paths]
+
+
 def main(argv: Sequence[str]) -> int:
     """Runs the machine until it, or the user, ends it."""
     refuse_arguments(argv)
     forward = [(_SSH_PORT.value, 22)] if _SSH_PORT.value else []
     with tempfile.TemporaryDirectory(prefix="launch-") as scratch:
+        media = provide_media(_MEDIUM.value)
         disk = provide_disk(Path(scratch))
-        machine = Machine([disk], memory=_MEMORY.value, cpus=_CPUS.value, forward=forward, restart=True)
+        machine = Machine([disk, *media], memory=_MEMORY.value, cpus=_CPUS.value, forward=forward, restart=True)
         print(f"Starting with {'KVM' if kvm_usable() else 'software emulation (no usable KVM)'}.")
         print("Ctrl-A X ends the machine, Ctrl-A H lists more keys." + ("" if disk.writable else " Changes are lost."))
         if forward:

@@ -10,7 +10,8 @@ import pytest
 import zstandard
 
 from sysimage.errors import UserError
-from tools.vm_launch import unpack_to
+from sysimage.vm.qemu import Disk
+from tools.vm_launch import provide_media, unpack_to
 
 MIB = 1 << 20
 # A file system of its own wherever Bazel's sandbox is.
@@ -53,3 +54,16 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"cannot write {tmp_path}/none/my.img: No such file or directory (hint: name another file with --keep)"
     )
+
+
+def test_media_are_removable(tmp_path: Path) -> None:
+    paths = [tmp_path / "one.img", tmp_path / "two.img"]
+    for path in paths:
+        path.write_bytes(bytes(512))
+    assert provide_media([*map(str, paths)]) == [Disk(path, removable=True) for path in paths]
+
+
+def test_a_medium_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        provide_media([str(tmp_path / "none.img")])
+    assert str(caught.value) == f"there is no medium {tmp_path}/none.img (hint: name a raw image with --medium)"
