@@ -1,8 +1,8 @@
 """Container images: layers and their configuration as one archive.
 
 The archive is an OCI image layout in a tar, with the `manifest.json` of Docker's own
-format beside it, so that `docker load`, `podman load` and skopeo all take it. Layers are not
-compressed in it, whatever they were before. Sources: OCI image specification 1.1
+format beside it, so that `docker load` (from version 23), `podman load`, buildah and skopeo all take it.
+Layers are taken as they are: those under zstd stay so. Sources: OCI image specification 1.1
 (image-layout.md, manifest.md, config.md); Docker image specification 1.2 for manifest.json.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sysimage import framed, tar
+from sysimage import framed, tar, zstd
 from sysimage.dockerfile.config import ImageConfig
 from sysimage.errors import UserError
 from sysimage.extents import COMPRESSED, Extent, ExtentMap, FileSlice, Sources
@@ -28,6 +28,7 @@ INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+ZSTD_LAYER_TYPE = LAYER_TYPE + "+zstd"
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 
@@ -65,7 +66,7 @@ def write(
 
     Args:
         path: where the archive goes; it appears whole or not at all.
-        layers: tars, the lowest first; compressed ones (`.zst`) are unpacked on the way.
+        layers: tars, the lowest first, or such under zstd (`.zst`, see `framed`).
         config: what the image runs; its history has one entry that is not empty for each layer.
         name: `repository:tag` under which engines load it.
         epoch: time of everything, in seconds since 1970.
@@ -93,11 +94,12 @@ def write(
         return descriptor
 
     with Sources({str(each): each for each in layers}) as sources:
-        keys = [(COMPRESSED if Path(each).suffix == framed.SUFFIX else "") + str(each) for each in layers]
+        keys = [str(each) for each in layers]
         blobs = [_layer(key, sources) for key in keys]
         for key, blob in zip(keys, blobs, strict=True):
             put(blob.path, ExtentMap.of_slice(key, 0, blob.size))
-        image = put_json(CONFIG_TYPE, _configuration(config, blobs, epoch, architecture))
+        contents = [_content_digest(key, blob, sources) for key, blob in zip(keys, blobs, strict=True)]
+        image = put_json(CONFIG_TYPE, _configuration(config, contents, epoch, architecture))
         manifest = put_json(
             MANIFEST_TYPE,
             {
@@ -127,7 +129,15 @@ def _json(data: Mapping[str, Any]) -> bytes:
 
 def _layer(key: str, sources: Sources) -> Descriptor:
     size = sources.size(key)
-    return Descriptor(LAYER_TYPE, _digest(ExtentMap.of_slice(key, 0, size), sources), size)
+    media_type = ZSTD_LAYER_TYPE if Path(key).suffix == framed.SUFFIX else LAYER_TYPE
+    return Descriptor(media_type, _digest(ExtentMap.of_slice(key, 0, size), sources), size)
+
+
+def _content_digest(key: str, layer: Descriptor, sources: Sources) -> str:
+    """The layer's `diff_id`: sha256 of the tar without compression."""
+    if layer.media_type == LAYER_TYPE:
+        return layer.sha256
+    return _digest(ExtentMap.of_slice(COMPRESSED + key, 0, sources.size(COMPRESSED + key)), sources)
 
 
 def _digest(content: ExtentMap, sources: Sources) -> str:
@@ -138,7 +148,7 @@ def _digest(content: ExtentMap, sources: Sources) -> str:
     return digest.hexdigest()
 
 
-def _configuration(config: ImageConfig, layers: Sequence[Descriptor], epoch: int, architecture: str) -> dict[str, Any]:
+def _configuration(config: ImageConfig, contents: Sequence[str], epoch: int, architecture: str) -> dict[str, Any]:
     created = datetime.datetime.fromtimestamp(epoch, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     history = []
     for each in config.history:
@@ -149,7 +159,7 @@ def _configuration(config: ImageConfig, layers: Sequence[Descriptor], epoch: int
         "architecture": architecture,
         "os": "linux",
         "config": config.to_oci(),
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.sha256}" for layer in layers]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{each}" for each in contents]},
         "history": history,
     }
 
@@ -204,16 +214,26 @@ def _inspect(tree: Tree, sources: Sources) -> Image:
     entry = parse_json(tree.read("index.json", sources))["manifests"][0]
     manifest = parsed(entry)
     config = parsed(manifest["config"])
-    for layer in manifest["layers"]:
-        blob(layer)
     digests = tuple(layer["digest"] for layer in manifest["layers"])
-    if list(digests) != config["rootfs"]["diff_ids"]:
+    contents = [_inspected(layer, blob(layer), sources) for layer in manifest["layers"]]
+    if contents != config["rootfs"]["diff_ids"]:
         raise UserError("the layers of manifest and configuration differ")
     docker = parse_json(tree.read("manifest.json", sources))[0]
     if [f"sha256:{Path(layer).name}" for layer in docker["Layers"]] != list(digests):
         raise UserError("the layers of index.json and manifest.json differ")
     sizes = tuple(layer["size"] for layer in manifest["layers"])
     return Image(docker["RepoTags"][0], entry["digest"], digests, sizes, config)
+
+
+def _inspected(layer: Mapping[str, Any], content: ExtentMap, sources: Sources) -> str:
+    """The digest of the tar in a layer."""
+    if layer["mediaType"] == LAYER_TYPE:
+        return str(layer["digest"])
+    digest = hashlib.sha256()
+    view = sources.view(Extent(0, content.size, _slice(content)))
+    for piece in zstd.decompressed(view, f"layer {layer['digest']}"):
+        digest.update(piece)
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _slice(content: ExtentMap) -> FileSlice:

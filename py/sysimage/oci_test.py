@@ -35,14 +35,38 @@ def make(folder: Path, name: str = "x.tar", tag: str = "test:1") -> Path:
     return folder / name
 
 
-def test_compressed_layers_give_the_same_archive(folder: Path) -> None:
+def compress(folder: Path) -> list[Path]:
     for name in ("1.tar", "2.tar"):
         with (folder / f"{name}.zst").open("wb") as out:
             frames = framed.Writer(out)
             frames.write_all([(folder / name).read_bytes()])
             frames.close()
-    oci.write(folder / "y.tar", [folder / "1.tar.zst", folder / "2.tar.zst"], config(), "test:1", 1_000_000_000)
-    assert (folder / "y.tar").read_bytes() == make(folder).read_bytes()
+    return [folder / "1.tar.zst", folder / "2.tar.zst"]
+
+
+def test_compressed_layers_stay_so(folder: Path) -> None:
+    plain = oci.inspect(make(folder))
+    layers = compress(folder)
+    oci.write(folder / "y.tar", layers, config(), "test:1", 1_000_000_000)
+    image = oci.inspect(folder / "y.tar")
+    assert image.config == plain.config  # with the digests of what the layers decompress to
+    digests = ["sha256:" + hashlib.sha256(each.read_bytes()).hexdigest() for each in layers]
+    assert image.layers == tuple(digests)
+    with tarfile.open(folder / "y.tar") as archive:
+        blobs = {member.name: member for member in archive}
+        manifest = archive.extractfile(blobs["blobs/" + image.manifest.replace(":", "/")])
+        assert manifest is not None
+        types = [each["mediaType"] for each in json.load(manifest)["layers"]]
+    assert types == ["application/vnd.oci.image.layer.v1.tar+zstd"] * 2
+
+
+def test_a_layer_that_is_not_what_the_configuration_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = compress(folder)
+    monkeypatch.setattr(oci, "_content_digest", lambda _key, blob, _sources: blob.sha256)
+    oci.write(folder / "bad.tar", layers, config(), "test:1", 0)
+    with pytest.raises(UserError) as caught:
+        oci.inspect(folder / "bad.tar")
+    assert str(caught.value) == f"{folder}/bad.tar: the layers of manifest and configuration differ"
 
 
 def test_what_is_in_it(folder: Path) -> None:

@@ -65,3 +65,17 @@ def decompress(file: BinaryIO, sink: Sink, name: str) -> None:
         raise UserError(f"{name}: not a whole zstd file: {error}") from error
     if total < promised != zstandard.CONTENTSIZE_UNKNOWN:
         raise UserError(f"{name}: not a whole zstd file: it has {total} of {promised} bytes")
+
+
+def decompressed(data: memoryview, name: str) -> Iterator[bytes]:
+    """What frames decompress to, in pieces. `name` says in errors which it is.
+
+    Raises:
+        UserError: it is not zstd, or is damaged.
+    """
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+            while piece := reader.read(_READ_SIZE):
+                yield piece
+    except zstandard.ZstdError as error:
+        raise UserError(f"{name}: not a whole zstd file: {error}") from error

@@ -92,3 +92,15 @@ def test_random_files(data: bytes, start: bytes) -> None:
     for case in (data, PACKED[:20] + data, PACKED[: len(data) * 50] + start):
         with contextlib.suppress(UserError):
             zstd.decompress(io.BytesIO(case), io.BytesIO(), "x")
+
+
+def test_frames_in_pieces() -> None:
+    other = zstandard.ZstdCompressor().compress(b"other")
+    assert b"".join(zstd.decompressed(memoryview(other + PACKED + other), "x")) == b"other" + sample(100_000) + b"other"
+
+
+def test_damaged_frames() -> None:
+    with pytest.raises(UserError) as caught:
+        b"".join(zstd.decompressed(memoryview(PACKED[:1000] + b"damage" + PACKED[1006:]), "x"))
+    message = "x: not a whole zstd file: zstd decompress error: Restored data doesn't match checksum"
+    assert str(caught.value) == message
