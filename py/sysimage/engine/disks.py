@@ -109,6 +109,24 @@ def work(builds: Sequence[Build], config: Mapping[str, Any], sources: Sources) -
     return tree
 
 
+def image_work(archive: Path, transports: Sequence[str], commands: Sequence[str], sources: Sources) -> Tree:
+    """What the machine is to load.
+
+    Args:
+        archive: an image archive.
+        transports: how the engine is to read it, one after the other: `docker-archive`, `oci-archive`.
+        commands: what a shell in a container of it runs, one after the other.
+        sources: gets the archive.
+
+    Raises:
+        UserError: the archive cannot be read.
+    """
+    tree = Tree()
+    _put(tree, "image.tar", archive, 0o644, sources)
+    tree.put("container.json", file(json.dumps([[*transports], [*commands]]).encode()))
+    return tree
+
+
 def _put(tree: Tree, place: str, origin: Path, mode: int, sources: Sources) -> None:
     try:
         size = origin.stat().st_size

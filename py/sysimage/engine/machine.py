@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sysimage import tar_reader
 from sysimage.engine import changes, disks
 from sysimage.engine.disks import Build
 from sysimage.errors import UserError
@@ -23,6 +24,7 @@ _MIB = 1 << 20
 _ROOT_SIZE = 4096 * _MIB  # with the engine's storage; what is not used is a hole
 _BASE_RESERVE = 16 * _MIB
 _MEMORY = 1536  # MiB
+_TREE_KEY = "tree of the container"
 _POWER_OFF = 60.0  # seconds
 # Without what the processor's flaws would ask for: under emulation it doubles the time of each system call.
 _COMMAND_LINE = "console=ttyS0 quiet panic=-1 mitigations=off"
@@ -77,16 +79,77 @@ def run(
         ConsoleError: the machine does not come to an end.
     """
     with Sources({}) as own:
-        root, work = disks.root(tools.programs, own), disks.work(builds, config, own)
-        _write(root, own, scratch / "root.img", size=_ROOT_SIZE)
+        work = disks.work(builds, config, own)
         _write(work, own, scratch / "work.img")
     _write(base, sources, scratch / "base.img", reserve=_BASE_RESERVE)
+    more = [Disk(scratch / "base.img"), Disk(scratch / "work.img", read_only=True)]
+    folder = _run(tools, more, epoch, scratch, log, timeout)
+    return {build.name: _result(base, build.name, folder / build.name, sources) for build in builds}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the engine made of an image archive.
+
+    images: the identity that each transport gave the image; tree: what a container of it has; runs: exit status and output
+    of each command.
+    """
+
+    images: tuple[str, ...]
+    tree: Tree
+    runs: tuple[tuple[int, str], ...]
+
+
+def load_image(
+    tools: Tools,
+    archive: Path,
+    transports: Sequence[str],
+    commands: Sequence[str],
+    sources: Sources,
+    epoch: int,
+    scratch: Path,
+    log: Path | None,
+    timeout: float,
+) -> Loaded:
+    """Loads an image archive by each transport, and runs commands in a container of it.
+
+    Args:
+        tools: what the machine is made of.
+        archive: the image archive.
+        transports: as containers-transports(5) names them: `docker-archive`, `oci-archive`.
+        commands: what /bin/sh in the container runs.
+        sources: gets the contents of the tree.
+        epoch: seconds since 1970; the machine's clock starts with its day.
+        scratch: a folder for disks and results, which stay there as long as the tree is read.
+        log: where the console's output goes as well.
+        timeout: seconds for all of it.
+
+    Raises:
+        UserError: something cannot be read, or the engine does not take the archive.
+        ConsoleError: the machine does not come to an end.
+    """
+    with Sources({}) as own:
+        _write(disks.image_work(archive, transports, commands, own), own, scratch / "work.img")
+    folder = _run(tools, [Disk(scratch / "work.img", read_only=True)], epoch, scratch, log, timeout)
+    sources.add(_TREE_KEY, folder / "tree.tar")
+    runs = []
+    for number in range(len(commands)):
+        out = folder / f"run-{number}"
+        runs.append((int((out / "status").read_text()), (out / "log").read_text("utf-8", "replace")))
+    tree = tar_reader.read(folder / "tree.tar", _TREE_KEY)
+    return Loaded(tuple((folder / "images").read_text().split()), tree, tuple(runs))
+
+
+def _run(tools: Tools, more: Sequence[Disk], epoch: int, scratch: Path, log: Path | None, timeout: float) -> Path:
+    """Runs the machine with more disks than its root, and unpacks its results into a folder."""
+    with Sources({}) as own:
+        _write(disks.root(tools.programs, own), own, scratch / "root.img", size=_ROOT_SIZE)
     kernels = [*(tools.kernel / "boot").glob("vmlinuz-*")]
     if len(kernels) != 1:
         raise UserError(f"{tools.kernel}/boot has {len(kernels)} kernels; one is wanted")
     archive = scratch / "results.tar"
     machine = Machine(
-        disks=[Disk(scratch / "root.img"), Disk(scratch / "base.img"), Disk(scratch / "work.img", read_only=True)],
+        disks=[Disk(scratch / "root.img"), *more],
         kernel=kernels[0],
         initrd=tools.initrd,
         command_line=_COMMAND_LINE,
@@ -102,7 +165,7 @@ def run(
         running.wait(_POWER_OFF)
     with tarfile.open(archive) as tar:
         tar.extractall(scratch / "results", filter="data")
-    return {build.name: _result(base, build.name, scratch / "results" / build.name, sources) for build in builds}
+    return scratch / "results"
 
 
 def _write(tree: Tree, sources: Sources, path: Path, size: int | None = None, reserve: int = 0) -> None:

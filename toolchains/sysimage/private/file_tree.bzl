@@ -57,6 +57,7 @@ def _file_tree_impl(ctx):
     files = []
     sources = []
     layers = []
+    layers_tree = None
     config = None
     if ctx.attr.base:
         base = ctx.attr.base[RootfsInfo]
@@ -64,6 +65,7 @@ def _file_tree_impl(ctx):
         trees.append(base.tree)
         sources.append(base.sources)
         layers = base.layers
+        layers_tree = base.layers_tree
         config = base.config
     args.add_all(ctx.attr.remove, before_each = "--remove")
     for target, paths in ctx.attr.picks.items():
@@ -102,6 +104,7 @@ def _file_tree_impl(ctx):
             tree = tree,
             sources = depset(transitive = sources + [all_files]),
             layers = layers,
+            layers_tree = layers_tree,
             config = config,
         ),
     ]

@@ -44,7 +44,7 @@ def _module_index_impl(ctx):
     )
     return [
         DefaultInfo(files = depset([layer, tree])),
-        RootfsInfo(tree = tree, sources = depset([layer]), layers = [layer]),
+        RootfsInfo(tree = tree, sources = depset([layer]), layers = [layer], layers_tree = tree),
     ]
 
 module_index = rule(

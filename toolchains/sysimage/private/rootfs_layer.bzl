@@ -84,6 +84,7 @@ def _rootfs_layer_impl(ctx):
             tree = tree,
             sources = depset([layer], transitive = [base_sources]),
             layers = layers + [layer],
+            layers_tree = tree,
             config = config,
         ),
         DockerfileInfo(
