@@ -8,6 +8,7 @@ load("//toolchains/reproducibility:defs.bzl", "reproducibility_test")
 load(
     "//toolchains/sysimage:boot.bzl",
     "boot_args",
+    "boot_files",
     "initrd_image",
 )
 load(
@@ -20,6 +21,7 @@ load(
     "image_archive",
     "image_inspect",
     "image_test",
+    "oci_image",
     "rootfs_layer",
     "verity_image",
     "version_file",
@@ -172,9 +174,11 @@ def icos_build(name, os):
     | `update-img.tar.zst` (+ `.sha256`) | what an upgrade writes into the other slot: boot.img, root.img, VERSION.TXT |
     | `update-img-test.tar.zst` (+ `.sha256`) | the same system under another version, `<version>-test`, for tests of upgrades |
     | `version.txt` | the version |
+    | `:container` | the root filesystem as a container image, `container-img.tar`, which engines load as `<os>:<name>` |
     | `:rootfs` | configuration layer on the base layer (RootfsInfo) |
     | `:root` | root filesystem with its hash tree (ImageInfo, VerityInfo) |
     | `:boot` | boot partition: kernel, initrd, command lines, version (ImageInfo) |
+    | `:direct_boot` | vmlinuz, initrd.img and cmdline of slot A, for a launch without boot loader |
     | `:root-test`, `:boot-test` | likewise, of `update-img-test.tar.zst` |
     | `:disk` | the disk as a map (ImageInfo) |
     | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
@@ -244,12 +248,12 @@ def icos_build(name, os):
         visibility = ["//visibility:public"],
     )
 
-    for name, suffix in [("update-img", ""), ("update-img-test", _TEST)]:
+    for update, suffix in [("update-img", ""), ("update-img-test", _TEST)]:
         image_archive(
-            name = name,
+            name = update,
             testonly = details.testonly,
-            checksum = name + ".tar.zst.sha256",
-            out = name + ".tar.zst",
+            checksum = update + ".tar.zst.sha256",
+            out = update + ".tar.zst",
             # An upgrade streams them into the partitions of a slot.
             dense = [
                 "boot.img",
@@ -262,6 +266,25 @@ def icos_build(name, os):
             },
             visibility = ["//visibility:public"],
         )
+
+    # For a launch without boot loader, which a measured one is: slot A, in the state of every day.
+    boot_files(
+        name = "direct_boot",
+        testonly = details.testonly,
+        image = ":disk",
+        partition = "A_boot",
+        slot = "A",
+        variables = {"boot_state": "stable"},
+        visibility = ["//visibility:public"],
+    )
+    oci_image(
+        name = "container",
+        testonly = details.testonly,
+        out = "container-img.tar",
+        src = ":root_files",
+        image_name = "{}:{}".format(os.name, name),
+        visibility = ["//visibility:public"],
+    )
 
     # To look at what came out.
     image_inspect(
@@ -277,6 +300,7 @@ def icos_build(name, os):
     vm_launch(
         name = "launch",
         testonly = details.testonly,
+        args = ["--disk_gib={}".format(os.disk_gib)],
         image = "disk-img.tar.zst",
     )
     image_test(

@@ -41,6 +41,8 @@ GUESTOS = struct(
     accounts = "//ic-os/guestos:accounts.conf",
     # Where esp, grub and config are mounted below /boot.
     boot_mount_points = ["config", "efi", "grub"],
+    # GiB of the disk in the field: behind the image there is room for the store.
+    disk_gib = 50,
     dockerfile = "//ic-os/guestos:rootfs/Dockerfile",
     dockerfile_differences = "//ic-os/guestos:dockerfile-differences.txt",
     dpkg_verify = "//ic-os/guestos:dpkg-verify.txt",

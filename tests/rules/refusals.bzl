@@ -1,6 +1,6 @@
 """What the image rules refuse: a table for each rule of bad attributes and what is said of them."""
 
-load("//toolchains/sysimage:boot.bzl", "boot_args", "grub_image", "initrd_image", "locked_tool", "module_index")
+load("//toolchains/sysimage:boot.bzl", "boot_args", "boot_files", "grub_image", "initrd_image", "locked_tool", "module_index")
 load(
     "//toolchains/sysimage:defs.bzl",
     "disk_image",
@@ -8,6 +8,7 @@ load(
     "fat_image",
     "file_tree",
     "image_archive",
+    "oci_image",
     "rootfs_layer",
     "verity_image",
     "version_file",
@@ -231,7 +232,57 @@ def _disks():
             ),
         },
     )
-    return ["disk_image", "image_archive"]
+    refusals(
+        name = "boot_files",
+        rule = boot_files,
+        image = ":disk",
+        partition = "boot",
+        slot = "A",
+        cases = {
+            "image": (
+                {"image": ":root"},
+                "boot_files: image must be a disk; got the format \"ext4\" (hint: name a disk_image)",
+            ),
+            "slot": (
+                {"slot": "a"},
+                "boot_files: slot must be one capital letter; got \"a\" (hint: A or B)",
+            ),
+            "variables": (
+                {"variables": {"boot_state": ""}},
+                "boot_files: variables must have a name and a value each; got {\"boot_state\": \"\"}",
+            ),
+        },
+    )
+    refusals(
+        name = "oci_image",
+        rule = oci_image,
+        image_name = "example:dev",
+        out = None,
+        src = ":layer_good",
+        cases = {
+            "epoch": (
+                {"out": "epoch.tar", "epoch": -1},
+                "oci_image: epoch must be 0 or more; got -1",
+            ),
+            "name_of_a_registry": (
+                {"out": "name.tar", "image_name": "example.org/example:dev"},
+                "oci_image: image_name must be of the form NAME:TAG, the name in lower case; got \"example.org/example:dev\"",
+            ),
+            "name_without_tag": (
+                {"out": "tag.tar", "image_name": "example"},
+                "oci_image: image_name must be of the form NAME:TAG, the name in lower case; got \"example\"",
+            ),
+            "no_layers": (
+                {"out": "layers.tar", "src": ":tree"},
+                "oci_image: src must be made of layers; got none in \"tree\" (hint: name a rootfs_layer, or a file_tree whose base is one)",
+            ),
+            "out": (
+                {"out": "image.tar.gz"},
+                "oci_image: out must end in .tar; got \"image.tar.gz\" (hint: use \"image.tar\")",
+            ),
+        },
+    )
+    return ["boot_files", "disk_image", "image_archive", "oci_image"]
 
 def _trees():
     refusals(
