@@ -68,7 +68,7 @@ def provide_media(paths: Sequence[str]) -> list[Disk]:
     """
     for path in paths:
         if not Path(path).is_file():
-            raise UserError(f"there is no medium {path}", hint="name a raw image with --medium")
+            raise UserError(f"there is no medium {path}", hint="name a raw image by its whole path")
     return [Disk(Path(path).absolute(), removable=True) for path in paths]
 
 

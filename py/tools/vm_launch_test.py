@@ -66,4 +66,4 @@ def test_media_are_removable(tmp_path: Path) -> None:
 def test_a_medium_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         provide_media([str(tmp_path / "none.img")])
-    assert str(caught.value) == f"there is no medium {tmp_path}/none.img (hint: name a raw image with --medium)"
+    assert str(caught.value) == f"there is no medium {tmp_path}/none.img (hint: name a raw image by its whole path)"

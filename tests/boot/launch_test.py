@@ -95,3 +95,25 @@ def test_missing_image(tmp_path: Path) -> None:
     terminal = Terminal(f"--image={tmp_path}/gone.tar.zst")
     assert terminal.drain() == 2
     assert terminal.text.decode().strip() == f"error: there is no image {tmp_path}/gone.tar.zst"
+
+
+def test_missing_medium(disk: Path, tmp_path: Path) -> None:
+    terminal = Terminal(f"--image={disk}", f"--medium={tmp_path}/gone.img")
+    assert terminal.drain() == 2
+    message = f"error: there is no medium {tmp_path}/gone.img (hint: name a raw image by its whole path)"
+    assert terminal.text.decode().strip() == message
+
+
+def test_a_medium_is_a_usb_stick_and_boots_like_one(disk: Path, tmp_path: Path) -> None:
+    """The firmware finds the boot loader on it, for the disk of the machine is empty."""
+    empty = tmp_path / "empty.img"
+    with empty.open("wb") as file:
+        file.truncate(1 << 20)
+    before = hashlib.sha256(disk.read_bytes()).hexdigest()
+    terminal = Terminal(f"--image={empty}", f"--medium={disk}", "--ssh_port=0", "--memory=512")
+    terminal.expect(b"BdsDxe: starting")
+    terminal.expect(b"USB")
+    terminal.expect(b"GRUB")
+    terminal.type(CTRL_A + b"x")
+    assert terminal.drain() == 0
+    assert hashlib.sha256(disk.read_bytes()).hexdigest() == before
