@@ -34,7 +34,7 @@ class Row:
 
     def matches(self, path: str) -> bool:
         """Whether a tree path is meant."""
-        return _compile(self.pattern).fullmatch(b"/" + encode(path)) is not None
+        return compile_pattern(self.pattern).fullmatch(b"/" + encode(path)) is not None
 
 
 def quote(path: str) -> str:
@@ -109,11 +109,16 @@ def _row(line: str, number: int, where: str) -> Row:
         raise UserError(
             f"{where}: {pattern} {word} has no reason", "say why the difference is right; a reader must believe it"
         )
-    _check_pattern(pattern, where)
+    check_pattern(pattern, where)
     return Row(pattern, kinds[word], columns[2].strip(), number)
 
 
-def _check_pattern(pattern: str, where: str) -> None:
+def check_pattern(pattern: str, where: str) -> None:
+    """Refuses a path pattern that is malformed or too broad; `where` says in errors where it stands.
+
+    Raises:
+        UserError: it is.
+    """
     if not pattern.startswith("/"):
         raise UserError(f"{where}: path pattern {pattern!r} does not begin with '/'", f"write {'/' + pattern!r}")
     parts = pattern[1:].split("/")
@@ -136,7 +141,8 @@ def _check_pattern(pattern: str, where: str) -> None:
         )
 
 
-def _compile(pattern: str) -> re.Pattern[bytes]:
+def compile_pattern(pattern: str) -> re.Pattern[bytes]:
+    """A path pattern as a regular expression for the bytes of a path that begins with a slash."""
     expression = b""
     parts = pattern[1:].split("/")
     for part in parts:
