@@ -35,6 +35,22 @@ def root(passwd: bytes = b"root:x:0:0:root:/root:/bin/sh\nz:x:7:7::/:/bin/false\
     made.add(f"{units}/alias.service", tree.symlink("/usr/lib/systemd/system/real.service"))
     made.add(f"{units}/multi-user.target.wants/own.service", tree.symlink("../own.service"))
     made.add(f"{units}/multi-user.target.wants/off.timer", tree.symlink("/usr/lib/systemd/system/off.timer"))
+    packaged = "usr/lib/systemd/system"
+    for folder in (f"{packaged}/sysinit.target.wants", "etc/systemd/system-generators", "usr/lib/systemd/system-generators"):
+        made.make_directories(folder)
+    made.add(f"{packaged}/sysinit.target.wants/early.service", tree.symlink("../early.service"))
+    made.add(f"{packaged}/sysinit.target.wants/off.timer", tree.symlink("../off.timer"))
+    made.add("etc/systemd/system-generators/getty", tree.symlink("/dev/null"))
+    made.add("usr/lib/systemd/system-generators/getty", tree.file(b"", 0o755))
+    made.add("usr/lib/systemd/system-generators/mounts", tree.file(b"", 0o755))
+    for folder in ("etc/sysctl.d", "usr/lib/sysctl.d", "etc/sudoers.d", "etc/udev/rules.d", "etc/cron.daily"):
+        made.make_directories(folder)
+    made.add("usr/lib/sysctl.d/10-a.conf", tree.file(b"# hidden by the one of /etc\nkernel.sysrq = 1\n"))
+    made.add("etc/sysctl.d/10-a.conf", tree.file(b"kernel.sysrq  =  0\n"))
+    made.add("etc/sudoers", tree.file(b"# who\nroot\tALL=(ALL) ALL\n"))
+    made.add("etc/sudoers.d/z", tree.file(b"z ALL=NOPASSWD: /bin/su\n"))
+    made.add("etc/udev/rules.d/60-own.rules", tree.file(b""))
+    made.add("etc/cron.daily/tidy", tree.file(b"", 0o755))
     made.add("var/lib/dpkg/status", tree.file(b"Package: b\nVersion: 1\n\nPackage: a\nVersion: 2\n"))
     return made
 
@@ -64,7 +80,7 @@ def test_properties() -> None:
         "group root 0",
         "group staff 50 root,z",
         "",
-        "capability=0100000200200000000000000000000000000000 /bin/ping 0755 0:0",
+        "capability=cap_net_raw+ep /bin/ping 0755 0:0",
         "char /null 0600 0:0",
         "setgid /bin/su 6755 0:0",
         "setuid /bin/su 6755 0:0",
@@ -75,6 +91,15 @@ def test_properties() -> None:
         "unit multi-user.target.wants/own.service",
         "unit off.timer masked",
         "unit own.service local",
+        "unit sysinit.target.wants/early.service static",
+        "",
+        "generator getty masked",
+        "generator /usr/lib/systemd/system-generators/mounts",
+        "udev rules /etc/udev/rules.d/60-own.rules",
+        "sysctl /etc/sysctl.d/10-a.conf: kernel.sysrq = 0",
+        "sudo /etc/sudoers: root ALL=(ALL) ALL",
+        "sudo /etc/sudoers.d/z: z ALL=NOPASSWD: /bin/su",
+        "cron /etc/cron.daily/tidy",
         "",
         "package a",
         "package b",
