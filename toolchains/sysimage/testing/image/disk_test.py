@@ -1,0 +1,54 @@
+"""The disk: its checksum, its partitions against their contract, its file systems and hash tree before foreign judges."""
+
+import hashlib
+from pathlib import Path
+
+from sysimage.inspection import Image, Volume
+from sysimage.properties import layout
+from sysimage.properties.judges import judge, raw
+from sysimage.properties.subject import Subject
+
+
+def test_checksum_file(about: Subject) -> None:
+    expected, _, name = about.checksum.read_text().strip().partition("  ")
+    assert name == about.image.name
+    with about.image.open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == expected
+
+
+def test_our_verifiers_find_nothing(image: Image) -> None:
+    assert image.all_findings() == []
+
+
+def test_the_layout_is_that_of_the_contract(about: Subject, image: Image, tmp_path: Path) -> None:
+    disk = raw(image, tmp_path)
+    assert "No problems found" in judge("sgdisk", "--verify", disk)
+    judge("sfdisk", "--verify", disk)
+    found = layout.differences(layout.load(about.layout), layout.read_disk(disk))
+    assert not found, "\n".join([f"the disk is not the one that {about.layout} describes:", *found])
+
+
+def test_file_systems_are_judged(image: Image, tmp_path: Path) -> None:
+    judged = 0
+    for volume in image.volumes:
+        if volume.content == "ext4":
+            judge("e2fsck", "-fn", raw(image, tmp_path, volume.offset, volume.length))
+        elif volume.content.startswith("FAT"):
+            judge("fsck.fat", "-n", raw(image, tmp_path, volume.offset, volume.length))
+        else:
+            assert volume.content == "empty", volume.name
+            continue
+        judged += 1
+    assert judged
+
+
+def test_hash_tree_is_judged(image: Image, root: Volume, tmp_path: Path) -> None:
+    assert root.verity is not None, "the root has no hash tree"
+    path = raw(image, tmp_path, root.offset, root.length)
+    offset = f"--hash-offset={root.verity['hash_offset']}"
+    judge("veritysetup", "verify", path, path, root.verity["root_hash"], offset)
+
+
+def test_the_command_line_names_the_root_hash(command_lines: list[str], root: Volume) -> None:
+    assert root.verity is not None
+    assert all(f"root_hash={root.verity['root_hash']}" in line.split() for line in command_lines)
