@@ -183,7 +183,8 @@ def icos_build(name, os):
     | `:disk` | the disk as a map (ImageInfo) |
     | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
     | `:dockerfile_test` | the configuration layer against what a container engine builds of the same Dockerfile; not where the layer is another variant's |
-    | `:image_test` | properties of the image against `properties.txt`, and foreign judges; `:image_test_update` writes that file |
+    | `:image_test` | all that the image promises (docs/properties.md); `:image_test_update` writes `properties.txt`, `manifest.mtree` and `sizes.txt` |
+    | `:size_report` | `bazel run`: draws how the image uses `budget.json`, and by which packages |
     | `:launch` | `bazel run`: boots the disk image in QEMU, console in the terminal |
     | `:reproducibility_test` | the disk image built twice from nothing, in environments that have nothing in common |
 
@@ -305,10 +306,29 @@ def icos_build(name, os):
     )
     image_test(
         name = "image_test",
+        artifacts = ["update-img.tar.zst"],
+        budget = "budget.json",
         checksum = "disk-img.tar.zst.sha256",
         dpkg_verify = os.dpkg_verify,
         golden = "properties.txt",
         image = "disk-img.tar.zst",
+        layout = os.layout_contract,
+        login = details.login,
+        manifest = "manifest.mtree",
+        password = details.password,
+        reviewed = os.reviewed + details.reviewed,
+        sizes = "sizes.txt",
+        # What a stamp or the root hash changes.
+        volatile = [
+            "A_boot:boot_args",
+            "A_boot:version.txt",
+            "A_root:opt/ic/share/version.txt",
+        ],
+    )
+    native.alias(
+        name = "size_report",
+        testonly = True,
+        actual = ":image_test_size_report",
     )
     reproducibility_test(
         name = "reproducibility_test",

@@ -12,14 +12,29 @@ PROGRAMS = [
     "replica",
 ]
 
-def _variant(packages, build_type, kernel_arguments = [], payload_overrides = {}, rootfs_of = None, testonly = False):
+# Otherwise whoever starts the machine can hand in units, passwords and ssh keys (systemd.system-credentials(7)).
+_NO_CREDENTIALS = "systemd.import_credentials=no"
+
+def _variant(
+        packages,
+        build_type,
+        login,
+        kernel_arguments = [],
+        password = "",
+        payload_overrides = {},
+        reviewed = [],
+        rootfs_of = None,
+        testonly = False):
     """What tells one variant from the others.
 
     Args:
         packages: its set of packages.
         build_type: the folder of its files, rootfs/variants/<build_type>.
+        login: who may log in without a key, "none" or "console" (image_test).
         kernel_arguments: words of its kernel command line, behind those that all have.
+        password: root's, where login is "console".
         payload_overrides: program of `payload` to the one that this variant has in its place.
+        reviewed: lists of what is right in it alone (image_test).
         rootfs_of: another variant with the same packages and files: its layers are taken.
         testonly: whether it is for tests only.
 
@@ -30,7 +45,10 @@ def _variant(packages, build_type, kernel_arguments = [], payload_overrides = {}
         base = "//ic-os/guestos:base_" + packages,
         build_args = {"BUILD_TYPE": build_type},
         kernel_arguments = kernel_arguments,
+        login = login,
+        password = password,
         payload_overrides = payload_overrides,
+        reviewed = reviewed,
         rootfs = ["//ic-os/guestos:rootfs", "//ic-os/guestos:rootfs_" + build_type],
         rootfs_of = rootfs_of,
         testonly = testonly,
@@ -55,6 +73,8 @@ GUESTOS = struct(
         "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B dfinity.boot_state=$boot_state console=ttyS0 panic=10",
     },
     layout = "//ic-os/guestos:partitions.json",
+    # The same once more, written from the contract: what the image is tested against.
+    layout_contract = "//ic-os/guestos:layout.txt",
     modes = {
         "opt/ic/bin/*": "0755",
     },
@@ -63,6 +83,7 @@ GUESTOS = struct(
     modules = "//ic-os/guestos:modules",
     # Programs that are inputs: label to their path in the root. They are executable.
     payload = {"//ic-os/guestos:" + name: "opt/ic/bin/" + name for name in PROGRAMS},
+    reviewed = ["//ic-os/guestos:reviewed.txt"],
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
@@ -78,25 +99,33 @@ GUESTOS = struct(
     variants = {
         "dev": _variant(
             build_type = "dev",
+            login = "console",
             packages = "dev",
+            password = "root",
         ),
         # dev with another replica.
         "dev-malicious": _variant(
             build_type = "dev",
+            login = "console",
             packages = "dev",
+            password = "root",
             payload_overrides = {"//ic-os/guestos:replica": "//ic-os/guestos:malicious_replica"},
             rootfs_of = "dev",
             testonly = True,
         ),
         # The guest trusts its processor and not its host: the time comes from the processor's counter instead of the host's
-        # clock page (no-kvmclock), and the kernel says what of SEV it found.
+        # clock page (no-kvmclock), credentials of the host are not taken, and the kernel says what of SEV it found.
         "dev-sev": _variant(
             build_type = "dev-sev",
-            kernel_arguments = ["no-kvmclock", "sev=debug"],
+            login = "console",
+            kernel_arguments = ["no-kvmclock", "sev=debug", _NO_CREDENTIALS],
             packages = "sev",
+            password = "root",
         ),
         "prod": _variant(
             build_type = "prod",
+            kernel_arguments = [_NO_CREDENTIALS],
+            login = "none",
             packages = "common",
         ),
     },
