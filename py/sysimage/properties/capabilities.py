@@ -1,7 +1,8 @@
 """File capabilities: what `security.capability` holds, as getcap(8) writes it.
 
-The value is `struct vfs_ns_cap_data` of linux/capability.h: little-endian 32-bit magic (revision in the top byte, bit 0
-the effective flag), then pairs of permitted and inheritable bits, 32 capabilities each; revision 3 has a root uid behind.
+The value is `struct vfs_ns_cap_data` of linux/capability.h: a little-endian 32-bit magic (revision in the top byte, bit
+0 the effective flag), then pairs of permitted and inheritable bits, 32 capabilities each; revision 3 has a root uid
+behind.
 """
 
 import struct
@@ -10,12 +11,49 @@ XATTR = "security.capability"
 _EFFECTIVE = 0x000001
 _SIZES = {1: 12, 2: 20, 3: 24}  # bytes by revision
 # By number: linux/capability.h.
-_NAMES = (
-    "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service "
-    "net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin "
-    "sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override "
-    "mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
-).split()
+_NAMES = [
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "kill",
+    "setgid",
+    "setuid",
+    "setpcap",
+    "linux_immutable",
+    "net_bind_service",
+    "net_broadcast",
+    "net_admin",
+    "net_raw",
+    "ipc_lock",
+    "ipc_owner",
+    "sys_module",
+    "sys_rawio",
+    "sys_chroot",
+    "sys_ptrace",
+    "sys_pacct",
+    "sys_admin",
+    "sys_boot",
+    "sys_nice",
+    "sys_resource",
+    "sys_time",
+    "sys_tty_config",
+    "mknod",
+    "lease",
+    "audit_write",
+    "audit_control",
+    "setfcap",
+    "mac_override",
+    "mac_admin",
+    "syslog",
+    "wake_alarm",
+    "block_suspend",
+    "audit_read",
+    "perfmon",
+    "bpf",
+    "checkpoint_restore",
+]
 
 
 def capability_text(value: bytes) -> str:

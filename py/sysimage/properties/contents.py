@@ -14,7 +14,8 @@ from sysimage.inspection import Image, Volume
 
 # A private key, and not only the words that a program prints around one: something in base 64 follows its header.
 _KEY = re.compile(
-    rb"-----BEGIN [A-Z0-9 ]{0,20}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n|[A-Za-z-]{1,20}: [^\n]{0,80}\n){1,10}[A-Za-z0-9+/=]{16}"
+    rb"-----BEGIN [A-Z0-9 ]{0,20}PRIVATE KEY(?: BLOCK)?-----"
+    rb"(?:\s|\\n|[A-Za-z-]{1,20}: [^\n]{0,80}\n){1,10}[A-Za-z0-9+/=]{16}"
     rb"|AGE-SECRET-KEY-1[A-Z0-9]{58}"
     rb"|PuTTY-User-Key-File-[0-9]: "
 )

@@ -24,7 +24,9 @@ KIND = UUID(int=1)
 
 def image(made: Tree) -> Image:
     """The tree as the only file system of an image."""
-    return look(ImageReader(ext4.plan(made, Ext4Options(label="root", uuid=KIND, hash_seed=KIND, epoch=0)), Sources({})))
+    return look(
+        ImageReader(ext4.plan(made, Ext4Options(label="root", uuid=KIND, hash_seed=KIND, epoch=0)), Sources({}))
+    )
 
 
 def made(tree: Tree, *volatile: str) -> Manifest:
@@ -57,11 +59,15 @@ def test_bsdtar_reads_it(tmp_path: Path) -> None:
     tree.link("etc/ping2", "etc/ping")
     path = tmp_path / "manifest.mtree"
     path.write_text(manifest.dump(made(tree)))
-    listed = subprocess.run(["bsdtar", "-tvf", path], capture_output=True, text=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    listed = subprocess.run(
+        ["bsdtar", "-tvf", path], capture_output=True, text=True, check=True, env={"LC_ALL": "C.UTF-8"}
+    )
     assert listed.stderr == ""
     rows = {line.split()[-1] if "a name" not in line else "odd": line for line in listed.stdout.splitlines()}
     assert len(listed.stdout.splitlines()) == len(made(tree).entries)
-    assert rows["odd"].startswith("-rw-------  0 1      27          1 ") and rows["odd"].endswith("./image/etc/a name #1=[x]\\\\é")
+    assert rows["odd"].startswith("-rw-------  0 1      27          1 ") and rows["odd"].endswith(
+        "./image/etc/a name #1=[x]\\\\é"
+    )
     assert "1,3" in rows["./image/etc/null"]
     assert "# xattr security.capability=cap_net_raw+ep\n./image/etc/ping " in path.read_text()
 
@@ -97,7 +103,9 @@ def test_a_changed_mode_or_link_of_a_packaged_file_changes_its_package() -> None
     for plant in (lambda tree: tree.change("usr/bin/tool", mode=0o644), lambda tree: link(tree, "usr/bin/t", "cat")):
         tree = sound()
         plant(tree)
-        assert len(told := changes(tree)) == 1 and told[0].startswith("~ package tool: 5 files as packaged, attributes ")
+        assert len(told := changes(tree)) == 1 and told[0].startswith(
+            "~ package tool: 5 files as packaged, attributes "
+        )
 
 
 def test_a_security_update_changes_nothing_but_its_package() -> None:
@@ -173,7 +181,9 @@ def test_an_exceeded_budget_is_told_with_its_packages(tmp_path: Path) -> None:
     assert over[0].startswith("image has 2.") and over[0].endswith("more than its budget of 2.00 MiB")
     assert over[1] == "the files of image grew by 100.1 % since their sizes were recorded; 5 % are allowed"
     report = sizes.report(system, used, recorded, "What to do.").splitlines()
-    assert report[1].startswith("  image               [##############################] ") and report[1].endswith("EXCEEDED")
+    assert report[1].startswith("  image               [##############################] ") and report[1].endswith(
+        "EXCEEDED"
+    )
     assert report[2] == "  image:etc/hostname  [#.............................]   0.0 %  0.00 MiB of 1.00 MiB"
     assert report[3] == "  disk.tar.zst        [###############...............]  50.0 %  0.50 MiB of 1.00 MiB"
     assert report[6] == f"  tool            2.00 MiB   +1024 KiB  {'#' * 30}"
@@ -208,7 +218,9 @@ def test_growth_of_another_volume(tmp_path: Path) -> None:
     assert str(caught.value) == "the budget limits the growth of 'esp'; packages are on image"
 
 
-@pytest.mark.parametrize("text", ["{}", '{"image": 0}', '{"image": "1"}', '{"image": true}', '{"growth": {"image": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["{}", '{"image": 0}', '{"image": "1"}', '{"image": true}', '{"growth": {"image": 1}}']
+)
 def test_bad_budgets(tmp_path: Path, text: str) -> None:
     path = tmp_path / "budget.json"
     path.write_text(text)

@@ -1,7 +1,7 @@
 """Foreign programs that look at an image: on the build machine, and the image's own ones in its own root.
 
-The latter are of the version that will read the image's configuration when it runs, which no other could stand for. They
-run in namespaces of an ordinary user, with the unpacked root as theirs, without network, and change nothing.
+The latter are of the version that will read the image's configuration when it runs, which no other could stand for.
+They run in namespaces of an ordinary user, with the unpacked root as theirs, without network, and change nothing.
 """
 
 import os
@@ -90,7 +90,7 @@ def inside(folder: Path, *command: str) -> tuple[int, str]:
         check=False,
     )
     if done.returncode and done.stdout.startswith("unshare: "):
-        raise UserError(f"{done.stdout.strip()}: this judge needs user namespaces", "allow them for the user of the build")
+        raise UserError(
+            f"{done.stdout.strip()}: this judge needs user namespaces", "allow them for the user of the build"
+        )
     return done.returncode, done.stdout
-
-

@@ -10,8 +10,8 @@
     2  root  ...                                                        ext4
     3  var   ...                                                        empty
 
-The disk's size is in bytes, sectors have 512. Content is what blkid calls it, or `empty`: not a byte is there. This table
-is a second one on purpose, written from the contract; the one that the disk is made of is never read here.
+The disk's size is in bytes, sectors have 512. Content is what blkid calls it, or `empty`: not a byte is there. This
+table is a second one on purpose, written from the contract; the one that the disk is made of is never read here.
 """
 
 import os
@@ -71,7 +71,9 @@ def load(path: Path | str) -> Layout:
             disk = _guid(words[1], where), _number(words[2], where)
         elif len(words) == _FIELDS:
             if words[4] not in types:
-                raise UserError(f"{where}: type {words[4]!r} is not explained", f"a line 'type {words[4]} GUID' before it")
+                raise UserError(
+                    f"{where}: type {words[4]!r} is not explained", f"a line 'type {words[4]} GUID' before it"
+                )
             numbers = [_number(words[index], where) for index in (0, 2, 3)]
             entries.append(Entry(numbers[0], words[1], *numbers[1:], types[words[4]], _guid(words[5], where), words[6]))
         else:
@@ -108,13 +110,25 @@ def read_disk(disk: Path) -> Layout:
         raise UserError(f"sfdisk cannot read {disk.name}: {done.stderr.strip()}")
     table = parse_json(done.stdout)["partitiontable"]
     if table["label"] != "gpt" or table["sectorsize"] != SECTOR:
-        raise UserError(f"{disk.name} has a {table['label']} table of {table['sectorsize']}-byte sectors, not a GPT of {SECTOR}")
+        raise UserError(
+            f"{disk.name} has a {table['label']} table of {table['sectorsize']}-byte sectors, not a GPT of {SECTOR}"
+        )
     entries = []
     for row in table.get("partitions", []):
         # Its name ends in the number: disk.img1
         number = int(row["node"].removeprefix(str(disk)).lstrip("p"))
         content = _content(disk, row["start"] * SECTOR, row["size"] * SECTOR)
-        entries.append(Entry(number, row.get("name", ""), row["start"], row["size"], row["type"].upper(), row["uuid"].upper(), content))
+        entries.append(
+            Entry(
+                number,
+                row.get("name", ""),
+                row["start"],
+                row["size"],
+                row["type"].upper(),
+                row["uuid"].upper(),
+                content,
+            )
+        )
     return Layout(table["id"].upper(), disk.stat().st_size, tuple(sorted(entries, key=lambda entry: entry.number)))
 
 
@@ -168,5 +182,3 @@ def _entry_differences(expected: Entry, found: Entry) -> Iterator[str]:
         want, have = getattr(expected, key), getattr(found, key)
         if want != have:
             yield f"partition {expected.number} ({expected.name}): {units.get(key, key)} is {have}, not {want}"
-
-

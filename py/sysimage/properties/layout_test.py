@@ -73,7 +73,10 @@ def test_a_disk_is_that_of_its_table(disk: Path, tmp_path: Path) -> None:
         (
             "000000003 ext4",
             "000000009 ext4",
-            ["partition 2 (root): GUID is 00000000-0000-0000-0000-000000000003, not 00000000-0000-0000-0000-000000000009"],
+            [
+                "partition 2 (root): GUID is 00000000-0000-0000-0000-000000000003, "
+                "not 00000000-0000-0000-0000-000000000009"
+            ],
         ),
         ("2 root", "2 A_root", ["partition 2 (A_root): name is root, not A_root"]),
         ("03 ext4", "03 xfs", ["partition 2 (root): content is ext4, not xfs"]),
@@ -92,8 +95,8 @@ def test_another_disk(disk: Path, tmp_path: Path, old: str, new: str, messages: 
     [
         (
             "1 esp 2048",
-            ":1: this is no line of a layout: '1 esp 2048' (hint: 'type NAME GUID', 'disk GUID BYTES', or number, name, "
-            "start, sectors, type, GUID and content)",
+            ":1: this is no line of a layout: '1 esp 2048' (hint: 'type NAME GUID', 'disk GUID BYTES', or number, "
+            "name, start, sectors, type, GUID and content)",
         ),
         (
             "1 esp 2048 1 efi 0 vfat",

@@ -25,7 +25,14 @@ _DROPPED = (
     ("modules", ("etc/modules-load.d",)),
 )
 _SYSCTL = ("etc/sysctl.d", "usr/lib/sysctl.d")
-_CRON = ("etc/cron.d", "etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly", "etc/cron.monthly", "var/spool/cron/crontabs")
+_CRON = (
+    "etc/cron.d",
+    "etc/cron.hourly",
+    "etc/cron.daily",
+    "etc/cron.weekly",
+    "etc/cron.monthly",
+    "var/spool/cron/crontabs",
+)
 
 
 def properties(image: Image) -> list[str]:

@@ -36,7 +36,11 @@ def root(passwd: bytes = b"root:x:0:0:root:/root:/bin/sh\nz:x:7:7::/:/bin/false\
     made.add(f"{units}/multi-user.target.wants/own.service", tree.symlink("../own.service"))
     made.add(f"{units}/multi-user.target.wants/off.timer", tree.symlink("/usr/lib/systemd/system/off.timer"))
     packaged = "usr/lib/systemd/system"
-    for folder in (f"{packaged}/sysinit.target.wants", "etc/systemd/system-generators", "usr/lib/systemd/system-generators"):
+    for folder in (
+        f"{packaged}/sysinit.target.wants",
+        "etc/systemd/system-generators",
+        "usr/lib/systemd/system-generators",
+    ):
         made.make_directories(folder)
     made.add(f"{packaged}/sysinit.target.wants/early.service", tree.symlink("../early.service"))
     made.add(f"{packaged}/sysinit.target.wants/off.timer", tree.symlink("../off.timer"))

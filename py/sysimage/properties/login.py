@@ -1,7 +1,7 @@
 """Ways in: everything by which somebody at a console, or with ssh and a password, gets a session.
 
-A system without any is promised by `login = "none"`; `login = "console"` promises one: root, with a known password, on the
-consoles of the kernel command line. What an administrator does with a key of his own is another matter.
+A system without any is promised by `login = "none"`; `login = "console"` promises one: root, with a known password, on
+the consoles of the kernel command line. What an administrator does with a key of his own is another matter.
 """
 
 import re
@@ -18,7 +18,9 @@ MODES = ("none", "console")
 CHECKS = ("login-password", "login-getty", "login-ssh", "login-shell", "login-boot", "login-keyboard", "login-host")
 # With a console to log in on, these say nothing new.
 _OPEN_WITH_CONSOLE = ("login-getty", "login-ssh", "login-keyboard", "login-host")
-_GETTY = re.compile(r"(?:serial-getty@|getty@|autovt@|container-getty@)[^/]*\.service|console-getty\.service|getty-static\.service")
+_GETTY = re.compile(
+    r"(?:serial-getty@|getty@|autovt@|container-getty@)[^/]*\.service|console-getty\.service|getty-static\.service"
+)
 _DEPENDENCIES = (".wants", ".requires", ".upholds")
 _GENERATORS = ("etc/systemd/system-generators", "usr/lib/systemd/system-generators")
 _RESCUE = ("emergency.service", "rescue.service")
@@ -41,7 +43,10 @@ _SSH = {
     "authorizedkeyscommand": "none",
     "trustedusercakeys": "none",
 }
-_PAM = re.compile(r"auth\s+(?:sufficient|\[[^]]*success=(?:done|end)[^]]*\])\s+(pam_(?:permit|succeed_if|exec|debug)\.so|pam_wheel\.so.*\btrust\b)")
+_PAM = re.compile(
+    r"auth\s+(?:sufficient|\[[^]]*success=(?:done|end)[^]]*\])\s+"
+    r"(pam_(?:permit|succeed_if|exec|debug)\.so|pam_wheel\.so.*\btrust\b)"
+)
 
 
 def ways_in(system: System, command_lines: Sequence[str], ssh: Mapping[str, str]) -> list[Finding]:
@@ -61,7 +66,9 @@ def ways_in(system: System, command_lines: Sequence[str], ssh: Mapping[str, str]
             if _ARGUMENTS.fullmatch(word) or _FORCE in word:
                 found.append(Finding("login-boot", "/proc/cmdline", f"the kernel command line has {word!r}"))
         if not any(word in _NO_CREDENTIALS for word in line.split()):
-            message = "the machine's host may hand in units, keys and passwords (systemd.import_credentials=no forbids it)"
+            message = (
+                "the machine's host may hand in units, keys and passwords (systemd.import_credentials=no forbids it)"
+            )
             found.append(Finding("login-host", "/proc/cmdline", message))
     return found
 
@@ -99,7 +106,13 @@ def console(system: System, command_lines: Sequence[str], password: str) -> list
     for terminal in sorted(terminals):
         name = "getty@tty1.service" if terminal == "tty0" else f"serial-getty@{terminal}.service"
         if name not in wanted:
-            found.append(Finding("login-getty", f"/etc/systemd/system/getty.target.wants/{name}", f"is missing: nobody asks on {terminal}"))
+            found.append(
+                Finding(
+                    "login-getty",
+                    f"/etc/systemd/system/getty.target.wants/{name}",
+                    f"is missing: nobody asks on {terminal}",
+                )
+            )
     hashes = {row[0]: row[1] for row in system.rows("etc/shadow", 2)}
     if not is_password(password, hashes.get("root", "")):
         found.append(Finding("login-password", "/etc/shadow", f"the password of root is not {password!r}"))
@@ -133,7 +146,9 @@ def boot_loader(place: str, text: str) -> list[Finding]:
     guarded = any(re.match(r"set\s+superusers=.", line) for line in lines)
     for line in lines:
         if re.match(r"(menuentry|submenu)\b", line) and not guarded:
-            found.append(Finding("login-boot", place, f"has a menu without superusers, so its entries can be edited: {line}"))
+            found.append(
+                Finding("login-boot", place, f"has a menu without superusers, so its entries can be edited: {line}")
+            )
         if re.match(r"terminal_input\b.*\bserial\b", line) and not guarded:
             found.append(Finding("login-boot", place, f"takes keys from the serial line: {line}"))
     if not lines or lines[-1] not in ("reboot", "halt", "boot"):
@@ -179,16 +194,21 @@ def _gettys(system: System) -> Iterator[Finding]:
 
 
 def _virtual_terminals(system: System) -> Iterator[Finding]:
-    """logind starts autovt@.service (a getty) on each virtual terminal that somebody switches to."""
+    """Logind starts autovt@.service (a getty) on each virtual terminal that somebody switches to."""
     if system.find("usr/lib/systemd/systemd-logind") is None or is_masked(system, "systemd-logind.service"):
         return
     if is_masked(system, "autovt@.service") or not units.find_unit(system, "autovt@.service"):
         return
     values = {"NAutoVTs": "6", "ReserveVT": "6"}
-    for path in ("etc/systemd/logind.conf", *system.files("usr/lib/systemd/logind.conf.d", "etc/systemd/logind.conf.d")):
+    for path in (
+        "etc/systemd/logind.conf",
+        *system.files("usr/lib/systemd/logind.conf.d", "etc/systemd/logind.conf.d"),
+    ):
         values |= {each.key: each.value for each in units.settings(system, path) if each.key in values}
     if any(value != "0" for value in values.values()):
-        message = "logind starts a getty on each virtual terminal; set NAutoVTs=0 and ReserveVT=0, or mask autovt@.service"
+        message = (
+            "logind starts a getty on each virtual terminal; set NAutoVTs=0 and ReserveVT=0, or mask autovt@.service"
+        )
         yield Finding("login-getty", "/etc/systemd/logind.conf", message)
 
 
@@ -207,7 +227,9 @@ def _shells(system: System) -> Iterator[Finding]:
         for each in units.settings(system, path):
             where = f"line {each.line} ({each.key}=)"
             if _FORCE in each.value:
-                yield Finding("login-shell", f"/{path}", f"{where} has {_FORCE}: a locked root gets a shell all the same")
+                yield Finding(
+                    "login-shell", f"/{path}", f"{where} has {_FORCE}: a locked root gets a shell all the same"
+                )
             if name in _RESCUE and each.key == "ExecStart" and each.value:
                 program = units.program(each.value)[0]
                 if basename(program) in ("sh", "bash", "dash", "login", "agetty", "sulogin"):
@@ -215,7 +237,12 @@ def _shells(system: System) -> Iterator[Finding]:
     for folder in units.FOLDERS:
         for path, node in system.tree.walk(folder) if system.tree.is_directory(folder) else ():
             wanted = path[len(folder) + 1 :].partition("/")[0].endswith(_DEPENDENCIES)
-            if wanted and basename(path) == "debug-shell.service" and node.target != "/dev/null" and not is_masked(system, basename(path)):
+            if (
+                wanted
+                and basename(path) == "debug-shell.service"
+                and node.target != "/dev/null"
+                and not is_masked(system, basename(path))
+            ):
                 yield Finding("login-shell", f"/{path}", "gives a root shell without any password")
 
 
@@ -240,4 +267,6 @@ def _keyboard(system: System) -> Iterator[Finding]:
     except ValueError:
         off = False
     if not off:
-        yield Finding("login-keyboard", "/proc/sys/kernel/sysrq", f"is {value} ({where}): keys at the console reach the kernel")
+        yield Finding(
+            "login-keyboard", "/proc/sys/kernel/sysrq", f"is {value} ({where}): keys at the console reach the kernel"
+        )

@@ -17,7 +17,9 @@ def found(made: Tree, line: str = COMMAND_LINE, **ssh: str) -> list[str]:
 
 
 def shadow(root: str = "*", admin: str = "!") -> Callable[[Tree], None]:
-    return lambda made: put(made, "etc/shadow", f"root:{root}:1::::::\ndaemon:*:1::::::\nadmin:{admin}:1::::::\n", 0o640)
+    return lambda made: put(
+        made, "etc/shadow", f"root:{root}:1::::::\ndaemon:*:1::::::\nadmin:{admin}:1::::::\n", 0o640
+    )
 
 
 def test_nobody_gets_in() -> None:
@@ -49,18 +51,25 @@ FAULTS: list[tuple[Callable[[Tree], None], str]] = [
     ),
     (
         lambda made: put(made, "usr/lib/systemd/system-generators/systemd-getty-generator", "", 0o755),
-        "login-getty /usr/lib/systemd/system-generators/systemd-getty-generator: makes gettys for the consoles of the kernel command line",
+        "login-getty /usr/lib/systemd/system-generators/systemd-getty-generator: "
+        "makes gettys for the consoles of the kernel command line",
     ),
     (
-        lambda made: (put(made, "usr/lib/systemd/systemd-logind", "", 0o755), link(made, f"{UNITS}/autovt@.service", "getty@.service"))[0],
-        "login-getty /etc/systemd/logind.conf: logind starts a getty on each virtual terminal; set NAutoVTs=0 and ReserveVT=0, or mask autovt@.service",
+        lambda made: (
+            put(made, "usr/lib/systemd/systemd-logind", "", 0o755),
+            link(made, f"{UNITS}/autovt@.service", "getty@.service"),
+        )[0],
+        "login-getty /etc/systemd/logind.conf: logind starts a getty on each virtual terminal; "
+        "set NAutoVTs=0 and ReserveVT=0, or mask autovt@.service",
     ),
     (
         lambda made: link(made, f"{OWN_UNITS}/sysinit.target.wants/debug-shell.service", "/x"),
         f"login-shell /{OWN_UNITS}/sysinit.target.wants/debug-shell.service: gives a root shell without any password",
     ),
     (
-        lambda made: put(made, f"{OWN_UNITS}/emergency.service.d/force.conf", "[Service]\nEnvironment=SYSTEMD_SULOGIN_FORCE=1\n"),
+        lambda made: put(
+            made, f"{OWN_UNITS}/emergency.service.d/force.conf", "[Service]\nEnvironment=SYSTEMD_SULOGIN_FORCE=1\n"
+        ),
         f"login-shell /{OWN_UNITS}/emergency.service.d/force.conf: line 2 (Environment=) has SYSTEMD_SULOGIN_FORCE: "
         "a locked root gets a shell all the same",
     ),
@@ -70,7 +79,8 @@ FAULTS: list[tuple[Callable[[Tree], None], str]] = [
     ),
     (
         lambda made: put(made, "etc/sysctl.d/60-keys.conf", "kernel/sysrq = 0x1b6\n"),
-        "login-keyboard /proc/sys/kernel/sysrq: is 0x1b6 (/etc/sysctl.d/60-keys.conf:1): keys at the console reach the kernel",
+        "login-keyboard /proc/sys/kernel/sysrq: is 0x1b6 (/etc/sysctl.d/60-keys.conf:1): "
+        "keys at the console reach the kernel",
     ),
     (
         lambda made: made.remove("etc/sysctl.d/50-keys.conf"),
@@ -107,15 +117,26 @@ def test_logind_that_starts_no_getty() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["systemd.debug_shell", "systemd.debug-shell=1", "init=/bin/sh", "rd.break", "single", "systemd.unit=rescue.target", "sysrq_always_enabled"],
+    [
+        "systemd.debug_shell",
+        "systemd.debug-shell=1",
+        "init=/bin/sh",
+        "rd.break",
+        "single",
+        "systemd.unit=rescue.target",
+        "sysrq_always_enabled",
+    ],
 )
 def test_words_of_the_command_line(word: str) -> None:
-    assert found(sound(), f"{COMMAND_LINE} {word}") == [f"login-boot /proc/cmdline: the kernel command line has {word!r}"]
+    assert found(sound(), f"{COMMAND_LINE} {word}") == [
+        f"login-boot /proc/cmdline: the kernel command line has {word!r}"
+    ]
 
 
 def test_the_host_must_not_hand_in_credentials() -> None:
     assert found(sound(), "console=ttyS0") == [
-        "login-host /proc/cmdline: the machine's host may hand in units, keys and passwords (systemd.import_credentials=no forbids it)"
+        "login-host /proc/cmdline: the machine's host may hand in units, keys and passwords "
+        "(systemd.import_credentials=no forbids it)"
     ]
 
 
@@ -131,13 +152,18 @@ def test_the_host_must_not_hand_in_credentials() -> None:
     ],
 )
 def test_settings_of_the_ssh_server(key: str, value: str, safe: str) -> None:
-    assert found(sound(), **{key: value}) == [f"login-ssh /etc/ssh/sshd_config: the server has {key} {value}, not {safe}"]
+    assert found(sound(), **{key: value}) == [
+        f"login-ssh /etc/ssh/sshd_config: the server has {key} {value}, not {safe}"
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GRUB.replace("boot\n", "menuentry x {\n}\nboot\n", 1), "has a menu without superusers, so its entries can be edited: menuentry x {"),
+        (
+            GRUB.replace("boot\n", "menuentry x {\n}\nboot\n", 1),
+            "has a menu without superusers, so its entries can be edited: menuentry x {",
+        ),
         ("terminal_input console serial\n" + GRUB, "takes keys from the serial line: terminal_input console serial"),
         (GRUB.replace("reboot\n", ""), None),
         (GRUB.replace("boot\nreboot\n", ""), "does not end in reboot, halt or boot: GRUB's shell comes after it"),
@@ -176,7 +202,7 @@ def test_a_console_that_does_not_work() -> None:
         f"login-getty {folder}/serial-getty@ttyS0.service: is missing: nobody asks on ttyS0",
         "login-password /etc/shadow: the password of root is not 'root'",
     ]
-    assert [str(each) for each in login.console(system(), ["quiet"], "")][0] == (
+    assert str(login.console(system(), ["quiet"], "")[0]) == (
         "login-getty /proc/cmdline: the kernel command line names no console"
     )
 

@@ -1,7 +1,7 @@
-"""All files of an image as mtree(5): each as it is, except those that are as their package has them.
+r"""All files of an image as mtree(5): each as it is, except those that are as their package has them.
 
-A package's files are pinned already (the lock has the package's hash), and a security update changes hundreds of them. So
-an entry is left out when a package owns it, its content is the one of dpkg's record, it is of root, and has neither
+A package's files are pinned already (the lock has the package's hash), and a security update changes hundreds of them.
+So an entry is left out when a package owns it, its content is the one of dpkg's record, it is of root, and has neither
 a special mode nor extended attributes. What nobody could see then, a changed mode or link among those, changes
 the comment line of the package: it has the number of files and links left out and a digest of their paths, types, modes
 and targets. Files that follow from others or from a stamp (`volatile`) have no size and no digest.
@@ -14,7 +14,7 @@ and targets. Files that follow from others or from a stamp (`volatile`) have no 
     ./A_root/usr/bin/ping mode=0755 size=...
 
 Names are written as vis(3) does: a byte that is not printable ASCII, a blank, `#`, `=`, `*`, `?`, `[` or a backslash
-as `\\` and three octal digits.
+as `\` and three octal digits.
 """
 
 import hashlib
@@ -48,7 +48,9 @@ class Manifest:
     packages: Mapping[str, str] = field(default_factory=dict)
 
 
-def make(image: Image, system: System, contents: Mapping[tuple[str, str], Content], volatile: Collection[str]) -> Manifest:
+def make(
+    image: Image, system: System, contents: Mapping[tuple[str, str], Content], volatile: Collection[str]
+) -> Manifest:
     """The manifest of an image.
 
     Args:
@@ -78,15 +80,23 @@ def make(image: Image, system: System, contents: Mapping[tuple[str, str], Conten
             entries["./" + quote(join(volume.name, path))] = dict(_keywords(node, known, len(links)))
     if pending:
         raise UserError(f"{min(pending)} is named as volatile, and is no file of the image")
-    packages = {
-        name: f"{len(lines)} files as packaged, attributes {hashlib.sha256(encode(chr(10).join(lines))).hexdigest()[:_DIGEST_SHOWN]}"
-        for name, lines in sorted(left_out.items())
-    }
+    packages = {name: _summary(lines) for name, lines in sorted(left_out.items())}
     return Manifest(entries, packages)
 
 
+def _summary(attributes: list[str]) -> str:
+    digest = hashlib.sha256(encode("\n".join(attributes))).hexdigest()
+    return f"{len(attributes)} files as packaged, attributes {digest[:_DIGEST_SHOWN]}"
+
+
 def _as_packaged(system: System, path: str, node: Node) -> bool:
-    if path not in system.owners or node.uid or node.gid or node.xattrs or node.mode not in _PLAIN_MODES.get(node.type, ()):
+    if (
+        path not in system.owners
+        or node.uid
+        or node.gid
+        or node.xattrs
+        or node.mode not in _PLAIN_MODES.get(node.type, ())
+    ):
         return False
     # dpkg's own records of a package follow from it.
     return node.type is not NodeType.FILE or path.startswith(join(DPKG, "info")) or path not in system.foreign
@@ -117,7 +127,9 @@ def _keywords(node: Node, content: Content | None, links: int) -> Iterator[tuple
 
 def quote(text: str) -> str:
     """A name as vis(3) writes it."""
-    return "".join(chr(byte) if 0x20 < byte < 0x7F and byte not in _QUOTED else f"\\{byte:03o}" for byte in encode(text))
+    return "".join(
+        chr(byte) if 0x20 < byte < 0x7F and byte not in _QUOTED else f"\\{byte:03o}" for byte in encode(text)
+    )
 
 
 def dump(manifest: Manifest) -> str:
@@ -125,7 +137,9 @@ def dump(manifest: Manifest) -> str:
     lines = [SIGNATURE, *(f"# package {name}: {text}" for name, text in manifest.packages.items()), _SET]
     for name, keywords in manifest.entries.items():
         lines += [f"# {key}={value.replace(' ', '_')}" for key, value in keywords.items() if key.startswith("xattr ")]
-        lines.append(" ".join([name, *(f"{key}={value}" for key, value in keywords.items() if not key.startswith("xattr "))]))
+        lines.append(
+            " ".join([name, *(f"{key}={value}" for key, value in keywords.items() if not key.startswith("xattr "))])
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -182,13 +196,14 @@ def _changes(reviewed: Manifest, found: Manifest) -> Iterator[str]:
             told = [f"{key}={_short(key, value)}" for key, value in shown.items()]
             yield f"{'+' if before is None else '-'} {name} {' '.join(told)}"
             continue
-        changes = [
-            f"{key} {_short(key, before.get(key, _DEFAULTS.get(key, 'none')))} -> {_short(key, after.get(key, _DEFAULTS.get(key, 'none')))}"
-            for key in sorted({*before, *after})
-            if before.get(key, _DEFAULTS.get(key)) != after.get(key, _DEFAULTS.get(key))
-        ]
+        pairs = {key: (_value(before, key), _value(after, key)) for key in sorted({*before, *after})}
+        changes = [f"{key} {_short(key, old)} -> {_short(key, new)}" for key, (old, new) in pairs.items() if old != new]
         if changes:
             yield f"~ {name}: {', '.join(changes)}"
+
+
+def _value(keywords: Mapping[str, str], key: str) -> str:
+    return keywords.get(key, _DEFAULTS.get(key, "none"))
 
 
 def _short(key: str, value: str) -> str:

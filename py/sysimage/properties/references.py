@@ -22,11 +22,18 @@ _PATHS = (
     *("BindReadOnlyPaths", "RequiresMountsFor", "InaccessiblePaths", "LoadCredential", "ExecPaths"),
 )
 _CONDITION = re.compile(r"(Condition|Assert)(Path|File|Directory)\w+")
-_ACCOUNTS = {"User": "users", "Group": "groups", "SupplementaryGroups": "groups", "SocketUser": "users", "SocketGroup": "groups"}
+_ACCOUNTS = {
+    "User": "users",
+    "Group": "groups",
+    "SupplementaryGroups": "groups",
+    "SocketUser": "users",
+    "SocketGroup": "groups",
+}
 _NEEDED = ("Requires", "BindsTo", "Requisite", "Also", "Unit", "Sockets", "Service")
 _UDEV_RUN = re.compile(r'(?:RUN|PROGRAM|IMPORT)\s*(?:\{(\w+)\})?\s*[-+:]?==?\s*"([^"]*)"')
 _UDEV_OWNER = re.compile(r'\b(OWNER|GROUP)\s*[:+]?=\s*"([^"$%]*)"')
 _UDEV_FOLDERS = ("etc/udev/rules.d", "usr/lib/udev/rules.d")
+_FSTAB_UNITS = ("x-systemd.requires", "x-systemd.after", "x-systemd.before", "x-systemd.wanted-by")
 _EXECUTABLE = 0o111
 _FIRST_LINE_MAX = 256  # as the kernel's BINPRM_BUF_SIZE
 
@@ -47,7 +54,9 @@ def references(system: System) -> list[Finding]:
 
 def own_scripts(system: System) -> list[str]:
     """Shell scripts that no package determines."""
-    return [path for path in sorted(system.foreign) if scripts.is_shell(system.head(system.tree[path], _FIRST_LINE_MAX))]
+    return [
+        path for path in sorted(system.foreign) if scripts.is_shell(system.head(system.tree[path], _FIRST_LINE_MAX))
+    ]
 
 
 def program(system: System, path: str, where: str) -> Iterator[Finding]:
@@ -69,7 +78,12 @@ def _unit(system: System, path: str) -> Iterator[Finding]:
             word, optional = units.program(each.value)
             if not optional and word.startswith("/") and not units.has_specifier(word):
                 yield from program(system, word, where)
-            elif not optional and word and not word.startswith(("/", "$", "%")) and not scripts.find_command(system, word):
+            elif (
+                not optional
+                and word
+                and not word.startswith(("/", "$", "%"))
+                and not scripts.find_command(system, word)
+            ):
                 yield Finding("missing-command", f"/{path}", f"line {each.line} runs {word!r}, which is on no path")
         elif each.key in _PATHS or (_CONDITION.fullmatch(each.key) and not packaged):
             for word in units.words(each.value):
@@ -80,11 +94,21 @@ def _unit(system: System, path: str) -> Iterator[Finding]:
             known = getattr(system, _ACCOUNTS[each.key])
             for word in each.value.split():
                 if word not in known and not word.isdigit() and not units.has_specifier(word):
-                    yield Finding("missing-account", f"/{path}", f"line {each.line} ({each.key}=) names {word!r}, which no account has")
+                    yield Finding(
+                        "missing-account",
+                        f"/{path}",
+                        f"line {each.line} ({each.key}=) names {word!r}, which no account has",
+                    )
         elif each.key in _NEEDED:
             for word in each.value.split():
-                if not units.has_specifier(word) and not _comes_with_the_machine(word) and not units.find_unit(system, word):
-                    yield Finding("missing-unit", f"/{path}", f"line {each.line} ({each.key}=) needs {word}, which does not exist")
+                if (
+                    not units.has_specifier(word)
+                    and not _comes_with_the_machine(word)
+                    and not units.find_unit(system, word)
+                ):
+                    yield Finding(
+                        "missing-unit", f"/{path}", f"line {each.line} ({each.key}=) needs {word}, which does not exist"
+                    )
 
 
 def _comes_with_the_machine(unit: str) -> bool:
@@ -119,9 +143,12 @@ def _fstab(system: System) -> Iterator[Finding]:
             yield from missing(system, columns[1], where)
         for option in columns[3].split(",") if len(columns) > 3 else ():
             key, _, unit = option.partition("=")
-            if key in ("x-systemd.requires", "x-systemd.after", "x-systemd.before", "x-systemd.wanted-by") and not unit.startswith("/"):
-                if not _comes_with_the_machine(unit) and not units.find_unit(system, unit):
-                    yield Finding("missing-unit", "/etc/fstab", f"line {number} ({key}=) needs {unit}, which does not exist")
+            if key not in _FSTAB_UNITS or unit.startswith("/") or _comes_with_the_machine(unit):
+                continue
+            if not units.find_unit(system, unit):
+                yield Finding(
+                    "missing-unit", "/etc/fstab", f"line {number} ({key}=) needs {unit}, which does not exist"
+                )
 
 
 def _sudoers(system: System) -> Iterator[Finding]:
@@ -164,5 +191,3 @@ def _interpreter(system: System, path: str) -> Iterator[Finding]:
         names = [word for word in line[1:] if not word.startswith("-") and "=" not in word]
         if names and not scripts.find_command(system, names[0]):
             yield Finding("missing-command", f"/{path}", f"its first line runs {names[0]!r}, which is on no path")
-
-

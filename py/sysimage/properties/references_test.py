@@ -34,7 +34,8 @@ FAULTS: list[tuple[Callable[[Tree], None], str]] = [
     ),
     (
         unit("[Service]\nExecStartPre=+!/opt/bin/gone\n", f"{UNITS}/base.service.d/10-more.conf"),
-        f"missing-path /opt/bin/gone: is mentioned by /{UNITS}/base.service.d/10-more.conf:2 (ExecStartPre=), and does not exist",
+        f"missing-path /opt/bin/gone: is mentioned by /{UNITS}/base.service.d/10-more.conf:2 (ExecStartPre=), "
+        "and does not exist",
     ),
     (
         unit("[Service]\nExecStart=/etc/own.conf\n"),
@@ -109,10 +110,19 @@ FAULTS: list[tuple[Callable[[Tree], None], str]] = [
         lambda made: (put(made, "usr/bin/env", "", 0o755), put(made, "usr/bin/x", "#!/usr/bin/env -S lua\n", 0o755))[0],
         "missing-command /usr/bin/x: its first line runs 'lua', which is on no path",
     ),
-    (script("if ! mkfs.gone /dev/vda; then exit 1; fi\n"), "missing-command /opt/bin/x.sh: line 2 runs 'mkfs.gone', which is on no path"),
+    (
+        script("if ! mkfs.gone /dev/vda; then exit 1; fi\n"),
+        "missing-command /opt/bin/x.sh: line 2 runs 'mkfs.gone', which is on no path",
+    ),
     (script('x="$(gone --now)"\n'), "missing-command /opt/bin/x.sh: line 2 runs 'gone', which is on no path"),
-    (script("cat /etc/gone.conf\n"), "missing-path /etc/gone.conf: is mentioned by /opt/bin/x.sh:2, and does not exist"),
-    (script("\ncat < /etc/gone.conf\n"), "missing-path /etc/gone.conf: is mentioned by /opt/bin/x.sh:3, and does not exist"),
+    (
+        script("cat /etc/gone.conf\n"),
+        "missing-path /etc/gone.conf: is mentioned by /opt/bin/x.sh:2, and does not exist",
+    ),
+    (
+        script("\ncat < /etc/gone.conf\n"),
+        "missing-path /etc/gone.conf: is mentioned by /opt/bin/x.sh:3, and does not exist",
+    ),
     (script("DIR=/opt/gone\n"), "missing-path /opt/gone: is mentioned by /opt/bin/x.sh:2, and does not exist"),
 ]
 
@@ -139,7 +149,10 @@ def test_a_planted_fault_is_found(plant: Callable[[Tree], None], message: str) -
         script("cat << END\ngone /etc/gone\nEND\ncat <<-'E N'\n"),
         script('case "$1" in\n    gone | other) cat "$1" ;;\n    *) exit 1 ;;\nesac\n'),
         script("own() {\n    cat /etc/own.conf\n}\nown # gone /etc/gone\n"),
-        script('x=$((1 + 2)) y=${z:-/etc/gone} cat "/etc/${y}" "$x/gone" 2> /dev/null | cat\nfor f in a b; do cat "$f"; done\n'),
+        script(
+            'x=$((1 + 2)) y=${z:-/etc/gone} cat "/etc/${y}" "$x/gone" 2> /dev/null | cat\n'
+            'for f in a b; do cat "$f"; done\n'
+        ),
         script("sed_is_no_path='/gone/d'\nexec cat /etc/own.conf\n`cat /etc/own.conf` || true\n"),
     ],
 )

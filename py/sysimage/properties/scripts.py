@@ -13,8 +13,44 @@ from sysimage.tree import NodeType
 _PATH = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
 _SHELL = re.compile(rb"#! *(?:/usr)?/bin/(?:ba|da)?sh(?: |\n|$)")
 _BUILTINS = frozenset(
-    ". : [ alias bg break cd continue echo eval exit export false fg getopts hash jobs kill local printf pwd read "
-    "readonly return set shift test times trap true type ulimit umask unalias unset wait".split()
+    [
+        ".",
+        ":",
+        "[",
+        "alias",
+        "bg",
+        "break",
+        "cd",
+        "continue",
+        "echo",
+        "eval",
+        "exit",
+        "export",
+        "false",
+        "fg",
+        "getopts",
+        "hash",
+        "jobs",
+        "kill",
+        "local",
+        "printf",
+        "pwd",
+        "read",
+        "readonly",
+        "return",
+        "set",
+        "shift",
+        "test",
+        "times",
+        "trap",
+        "true",
+        "type",
+        "ulimit",
+        "umask",
+        "unalias",
+        "unset",
+        "wait",
+    ]
 )
 _PATH_WORD = re.compile(r"(?:^|[=:])(/[A-Za-z0-9_.@%+,/-]+)$")
 

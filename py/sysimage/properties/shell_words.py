@@ -7,9 +7,9 @@ understood; words that the shell would make of variables are left out. Source: P
 import re
 from dataclasses import dataclass, field
 
-_RESERVED = frozenset("if then else elif do while until { ! time".split())
-_CLOSING = frozenset("fi done }".split())
-_TRANSPARENT = frozenset("exec command builtin nohup".split())  # the next word is a command as well
+_RESERVED = frozenset(["if", "then", "else", "elif", "do", "while", "until", "{", "!", "time"])
+_CLOSING = frozenset(["fi", "done", "}"])
+_TRANSPARENT = frozenset(["exec", "command", "builtin", "nohup"])  # the next word is a command as well
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _HEREDOC = re.compile(r"<<(-?)\s*(['\"\\]?)([A-Za-z_0-9]+)")
 # Stands in a word for what only the shell knows.
@@ -231,7 +231,6 @@ class _Reader:
             self.cases.append(False)
         elif word in _TRANSPARENT:
             return
-        elif word not in _CLOSING and word != "for":
-            if UNKNOWN not in word and not word.startswith("-"):
-                self.script.commands.append((self.line, word))
+        elif word not in _CLOSING and word != "for" and UNKNOWN not in word and not word.startswith("-"):
+            self.script.commands.append((self.line, word))
         self.at_command = False

@@ -6,7 +6,7 @@ A budget is a JSON file of limits in MiB, by what they are for:
       "A_root": 300,                what is stored of the volume, hash tree and all
       "A_boot:initrd.img": 8,       a file on a volume
       "disk-img.tar.zst": 140,      a file that the build makes
-      "growth": {"A_root": 5}       how many per cent the packages of a volume may grow until the sizes are recorded anew
+      "growth": {"A_root": 5}       per cent that the packages of a volume may grow until the sizes are recorded anew
     }
 
 Recorded sizes are a text of lines `package bytes`, sorted; `-` is for files of no package.
@@ -62,9 +62,13 @@ def load_budget(path: Path | str) -> Budget:
         numbers = [*data.values(), *growth.values()]
     except (ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{path} is not a budget: {error}", "a JSON object of limits in MiB") from error
-    if not data or any(isinstance(value, bool) or not isinstance(value, int | float) or value <= 0 for value in numbers):
+    if not data or any(
+        isinstance(value, bool) or not isinstance(value, int | float) or value <= 0 for value in numbers
+    ):
         raise UserError(f"{path} is not a budget", "a JSON object of limits in MiB, numbers above 0")
-    return Budget({what: int(value * MIB) for what, value in data.items()}, {what: float(value) for what, value in growth.items()})
+    return Budget(
+        {what: int(value * MIB) for what, value in data.items()}, {what: float(value) for what, value in growth.items()}
+    )
 
 
 def uses(image: Image, budget: Budget, files: Mapping[str, Path]) -> list[Use]:
@@ -92,7 +96,7 @@ def _used(image: Image, what: str, files: Mapping[str, Path]) -> int:
     if node is None:
         raise UserError(
             f"the budget has a limit for {what!r}, which is nothing of the image",
-            f"a volume ({', '.join(volume.name for volume in image.volumes)}), VOLUME:PATH, or one of {', '.join(files)}",
+            f"a volume ({', '.join(each.name for each in image.volumes)}), VOLUME:PATH, or one of {', '.join(files)}",
         )
     return node.size
 
@@ -132,7 +136,11 @@ def parse(text: str, origin: str) -> dict[str, int]:
 
 def exceeded(system: System, budget: Budget, used: list[Use], recorded: Mapping[str, int]) -> list[str]:
     """Which limits are exceeded, one a line."""
-    lines = [f"{use.what} has {_mib(use.used)}, {_mib(use.used - use.limit)} more than its budget of {_mib(use.limit)}" for use in used if use.exceeded]
+    lines = [
+        f"{use.what} has {_mib(use.used)}, {_mib(use.used - use.limit)} more than its budget of {_mib(use.limit)}"
+        for use in used
+        if use.exceeded
+    ]
     now, before = sum(by_package(system).values()), sum(recorded.values())
     for volume, percent in budget.growth.items():
         if volume != system.name:
@@ -155,13 +163,18 @@ def report(system: System, used: list[Use], recorded: Mapping[str, int], advice:
         lines.append(f"  {use.what:{width}}  [{bar}] {share:5.1f} %  {_mib(use.used)} of {_mib(use.limit)}{mark}")
     sizes = by_package(system)
     largest = max(sizes.values(), default=1) or 1
-    lines += ["", f"files of {system.name} by package: {len(sizes)}, {_mib(sum(sizes.values()))}; the largest, and how they grew"]
+    lines += [
+        "",
+        f"files of {system.name} by package: {len(sizes)}, {_mib(sum(sizes.values()))}; the largest, and how they grew",
+    ]
     names = {name: "(no package)" if name == NO_PACKAGE else name for name in sizes}
     top = list(sizes)[:_TOP]
     width = max((len(names[name]) for name in top), default=0)
     for name in top:
         bar = "#" * -(-_BAR * sizes[name] // largest)
-        lines.append(f"  {names[name]:{width}}  {_mib(sizes[name]):>10}  {_growth(sizes[name], recorded.get(name)):>10}  {bar}")
+        lines.append(
+            f"  {names[name]:{width}}  {_mib(sizes[name]):>10}  {_growth(sizes[name], recorded.get(name)):>10}  {bar}"
+        )
     lines += _grown(sizes, recorded, set(top))
     return "\n".join([*lines, *(["", advice] if advice else [])])
 

@@ -48,5 +48,7 @@ def load(path: Path | str) -> Subject:
         values["reviewed"] = tuple(Path(file) for file in data["reviewed"])
         values["volatile"] = tuple(data["volatile"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is not the subject of an image test: {error}", "the rule image_test writes it") from error
+        raise UserError(
+            f"{path} is not the subject of an image test: {error}", "the rule image_test writes it"
+        ) from error
     return Subject(**values)

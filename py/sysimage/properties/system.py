@@ -59,9 +59,7 @@ class System:
         rows = [line.split(":") for line in self.text(path).splitlines()]
         for number, row in enumerate(rows, 1):
             if len(row) < fields:
-                raise UserError(
-                    f"/{path} of {self.name}: line {number} has {len(row)} fields, {fields} are expected"
-                )
+                raise UserError(f"/{path} of {self.name}: line {number} has {len(row)} fields, {fields} are expected")
         return sorted(rows)
 
     def files(self, *folders: str, suffix: str = "") -> list[str]:

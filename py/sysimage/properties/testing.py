@@ -29,7 +29,8 @@ _FILES: dict[str, tuple[str, int]] = {
     f"{OWN_UNITS}/own.service": (
         "[Unit]\nRequires=base.service\nConditionPathExists=/etc/own.conf\n"
         "[Service]\nUser=daemon\nEnvironmentFile=-/etc/default/none\nEnvironmentFile=/etc/own.conf\n"
-        "ExecStartPre=-/usr/bin/gone\nExecStart=/usr/bin/tool \\\n  --config /etc/own.conf\nWorkingDirectory=/run/own\n",
+        "ExecStartPre=-/usr/bin/gone\nExecStart=/usr/bin/tool \\\n  --config /etc/own.conf\n"
+        "WorkingDirectory=/run/own\n",
         0o644,
     ),
     f"{UNITS}/base.service": ("[Service]\nExecStart=/usr/bin/tool\n", 0o644),
@@ -41,7 +42,10 @@ _FILES: dict[str, tuple[str, int]] = {
     "usr/bin/sh": ("\x7fELF", 0o755),
     "usr/bin/cat": ("\x7fELF", 0o755),
     "opt/bin/own.sh": ("#!/bin/sh\nset -eu\ncat /etc/own.conf\n", 0o755),
-    "var/lib/dpkg/status": ("Package: tool\nStatus: install ok installed\nConffiles:\n /etc/own.conf cc6cc1551a4a155a4cee5e41537cdae6\n", 0o644),
+    "var/lib/dpkg/status": (
+        "Package: tool\nStatus: install ok installed\nConffiles:\n /etc/own.conf cc6cc1551a4a155a4cee5e41537cdae6\n",
+        0o644,
+    ),
     "var/lib/dpkg/info/tool.list": ("/.\n/usr\n/usr/bin\n/usr/bin/tool\n/usr/bin/t\n/etc/own.conf\n", 0o644),
     "var/lib/dpkg/info/tool.md5sums": ("d1531b1622de54fe3a0187c3344600e9  usr/bin/tool\n", 0o644),
 }

@@ -32,8 +32,26 @@ _LEFTOVERS: Mapping[str, tuple[str, ...]] = {
         "root/.ssh/known_hosts",
     ),
     "cache": ("*.pyc", "var/cache/*", "var/lib/apt/lists/*_*", "*/__pycache__/*", "tmp/*", "var/tmp/*", "run/*"),
-    "backup": ("etc/*-", "var/lib/dpkg/*-old", "var/backups/*", "*~", "*.bak", "*.orig", "*.rej", "*.swp", "*.dpkg-*", "*.ucf-*"),
-    "authorized-keys": ("*/authorized_keys", "*/authorized_keys2", "*/.shosts", "*/.rhosts", "etc/hosts.equiv", "etc/shosts.equiv"),
+    "backup": (
+        "etc/*-",
+        "var/lib/dpkg/*-old",
+        "var/backups/*",
+        "*~",
+        "*.bak",
+        "*.orig",
+        "*.rej",
+        "*.swp",
+        "*.dpkg-*",
+        "*.ucf-*",
+    ),
+    "authorized-keys": (
+        "*/authorized_keys",
+        "*/authorized_keys2",
+        "*/.shosts",
+        "*/.rhosts",
+        "etc/hosts.equiv",
+        "etc/shosts.equiv",
+    ),
 }
 _MEANINGS = {
     "machine-state": "belongs to one machine; it must be made at first boot",
@@ -59,7 +77,9 @@ CHECKS = (
 )
 
 
-def unexpected(image: Image, system: System, contents: Mapping[tuple[str, str], Content], host: str = "") -> list[Finding]:
+def unexpected(
+    image: Image, system: System, contents: Mapping[tuple[str, str], Content], host: str = ""
+) -> list[Finding]:
     """All that needs a reviewed reason.
 
     Args:
@@ -113,7 +133,9 @@ def leftovers(system: System) -> Iterator[Finding]:
     if identity is None:
         yield Finding("machine-state", "/etc/machine-id", "is missing; systemd needs an empty file to mount one over")
     elif identity.size:
-        yield Finding("machine-state", "/etc/machine-id", f"has {identity.size} bytes; every machine would have this id")
+        yield Finding(
+            "machine-state", "/etc/machine-id", f"has {identity.size} bytes; every machine would have this id"
+        )
 
 
 def traces(system: System, host: str) -> Iterator[Finding]:

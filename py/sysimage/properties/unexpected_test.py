@@ -18,7 +18,10 @@ KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n---
 
 def found(made: Tree, host: str = "") -> list[str]:
     target = system(made)
-    return [str(each) for each in (*unexpected.rights(target), *unexpected.leftovers(target), *unexpected.traces(target, host))]
+    return [
+        str(each)
+        for each in (*unexpected.rights(target), *unexpected.leftovers(target), *unexpected.traces(target, host))
+    ]
 
 
 def test_a_sound_system_has_nothing_unexpected() -> None:
@@ -38,7 +41,8 @@ FAULTS: list[tuple[Callable[[Tree], None], str]] = [
         lambda made: made.add(
             "usr/bin/x", Node(NodeType.FILE, 0o755, xattrs={"security.capability": CAPABILITY}, content=ExtentMap(0))
         ),
-        "capability /usr/bin/x: has rights of root, whoever starts it (capability=cap_net_raw+ep, mode 0755, owner 0:0)",
+        "capability /usr/bin/x: has rights of root, whoever starts it "
+        "(capability=cap_net_raw+ep, mode 0755, owner 0:0)",
     ),
     (
         lambda made: put(made, "etc/x", "x", 0o666),
@@ -113,7 +117,9 @@ def test_the_name_of_the_composing_machine_is_found_as_a_word() -> None:
     made = sound()
     put(made, "etc/mailname", "builder-17.example.org\n")
     put(made, "etc/other", "builder-170\n")
-    assert found(made, "builder-17") == ["build-trace /etc/mailname: names the machine 'builder-17', which composed the image"]
+    assert found(made, "builder-17") == [
+        "build-trace /etc/mailname: names the machine 'builder-17', which composed the image"
+    ]
     # Too short to be told from a word, or the image's own name.
     assert found(made, "b") == found(made, "example") == []
 

@@ -16,32 +16,38 @@ from sysimage.properties.subject import Subject
 
 @pytest.fixture(scope="session")
 def about() -> Subject:
+    """What the test is about."""
     return subject.load(os.environ["SUBJECT"])
 
 
 @pytest.fixture(scope="session")
 def image(about: Subject) -> Iterator[Image]:
+    """The image, judged by our verifiers."""
     with open_image(about.image) as reader:
         yield look(reader, verify=True)
 
 
 @pytest.fixture(scope="session")
 def system(image: Image) -> System:
+    """The system on it."""
     return root_system(image)
 
 
 @pytest.fixture(scope="session")
 def root(image: Image, system: System) -> Volume:
+    """The volume of the system."""
     return image[system.name]
 
 
 @pytest.fixture(scope="session")
 def scanned(image: Image) -> Mapping[tuple[str, str], Content]:
+    """What reading all files showed."""
     return contents.scan(image)
 
 
 @pytest.fixture(scope="session")
 def rows(about: Subject) -> list[Row]:
+    """The reviewed lists."""
     return load_rows(about.reviewed, checks.ALL)
 
 

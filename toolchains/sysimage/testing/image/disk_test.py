@@ -1,4 +1,4 @@
-"""The disk: its checksum, its partitions against their contract, its file systems and hash tree before foreign judges."""
+"""The disk: its checksum, its partitions against their contract, file systems and hash tree before foreign judges."""
 
 import hashlib
 from pathlib import Path
