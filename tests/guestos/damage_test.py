@@ -10,8 +10,7 @@ import pytest
 
 from sysimage.extents import FileSlice
 from sysimage.vm import disks
-from sysimage.vm.testing import path
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Guest, Image, boot, filesystem
+from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Image, boot, filesystem
 
 pytest_plugins = ["tests.guestos.guest"]
 

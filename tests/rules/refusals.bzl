@@ -517,6 +517,49 @@ def _boot():
     )
     return ["boot_args", "grub_image", "initrd_image", "locked_tool", "module_index"]
 
+def _promises():
+    refusals(
+        name = "image_test",
+        rule = image_subject,
+        budget = "one.txt",
+        checksum = "one.txt",
+        dpkg_verify = "one.txt",
+        golden = "BUILD.bazel",
+        image = "one.txt",
+        layout = "one.txt",
+        login = "none",
+        manifest = "BUILD.bazel",
+        sizes = "BUILD.bazel",
+        update = "bazel run",
+        cases = {
+            "artifacts": (
+                {"artifacts": ["one.txt"]},
+                "image_test: artifacts must have names that differ; got \"one.txt\" twice",
+            ),
+            "golden": (
+                {"golden": "one.txt"},
+                "image_test: golden must be a file of the source tree, which the update command can write; got @@//tests/rules:one.txt",
+            ),
+            "login": (
+                {"login": "root"},
+                "image_test: login must be \"none\" or \"console\"; got \"root\"",
+            ),
+            "no_password": (
+                {"login": "console"},
+                "image_test: password must be the one of root where login is \"console\"; got none",
+            ),
+            "password": (
+                {"password": "root"},
+                "image_test: password must be left out where login is \"none\"; got \"root\"",
+            ),
+            "volatile": (
+                {"volatile": ["etc/fstab"]},
+                "image_test: volatile must be of the form VOLUME:PATH; got \"etc/fstab\"",
+            ),
+        },
+    )
+    return ["image_test"]
+
 def refusal_suite(name):
     """All of them.
 
@@ -525,5 +568,5 @@ def refusal_suite(name):
     """
     native.test_suite(
         name = name,
-        tests = _filesystems() + _disks() + _trees() + _boot(),
+        tests = _filesystems() + _disks() + _trees() + _boot() + _promises(),
     )
