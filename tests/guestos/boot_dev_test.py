@@ -73,6 +73,7 @@ def check_other_programs(guest: Guest, metrics: int) -> None:
         assert (said["program"], said["healthy"]) == (program, True)
         _, status = guest.run(f"runuser -u node_exporter -- {ask}")
         assert status == 7, f"{program}: curl ended with {status}; 7 is a socket that cannot be connected to"
+    assert guest.succeeds("stat -c %U:%G /var/lib/ic/crypto") == "ic-csp-vault:ic-csp-vault"
     # The vault's keys are hidden from who uses them.
     replica = guest.succeeds("systemctl show --value -p MainPID ic-replica.service")
     assert "d---------" in guest.succeeds(f"nsenter -t {replica} -m stat -c %A /var/lib/ic/crypto")

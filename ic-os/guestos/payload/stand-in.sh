@@ -5,7 +5,7 @@
 #     NAME [--listen=ADDRESS] [--WORD=/DIRECTORY ...]    serves, on ADDRESS or on the sockets that systemd hands over
 #     NAME --answer ...                                  answers one request, from standard input to standard output
 #
-# Every directory that it is told of is one that the program needs, but for that of --config; with --listen it needs an
+# Every directory that it is told of is one that the program writes to, but for that of --config; with --listen it needs an
 # IPv6 address as well. What is missing makes the answer 503.
 set -eu
 
@@ -46,11 +46,14 @@ status() {
     fi
     mounts=
     for directory in ${directories}; do
-        if [ -d "${directory}" ]; then
-            device="$(findmnt -nro SOURCE -T "${directory}")"
-        else
+        if [ ! -d "${directory}" ]; then
             device=missing
             healthy=false
+        elif [ ! -w "${directory}" ]; then
+            device=read-only
+            healthy=false
+        else
+            device="$(findmnt -nro SOURCE -T "${directory}")"
         fi
         mounts="${mounts}${mounts:+, }\"${directory}\": \"${device}\""
     done

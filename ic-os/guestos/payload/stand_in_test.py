@@ -108,11 +108,21 @@ def test_status_says_what_it_is(programs: Path, tmp_path: Path) -> None:
     assert response.headers["connection"] == "close"
 
 
-def test_a_directory_that_is_missing_is_not_healthy(programs: Path, tmp_path: Path) -> None:
-    response = ask(programs, GOOD, f"--data={tmp_path}", f"--backup={tmp_path}/gone")
+@pytest.mark.parametrize("state", ["missing", "read-only"])
+def test_a_directory_that_cannot_be_written_to_is_not_healthy(state: str, programs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    if state == "read-only":
+        folder.mkdir(0o500)
+    response = ask(programs, GOOD, f"--data={tmp_path}", f"--backup={folder}", f"--config={tmp_path}/gone")
     assert response.status == "503 Service Unavailable"
-    assert body(response)["mounts"][f"{tmp_path}/gone"] == "missing"
-    assert body(response)["healthy"] is False
+    said = body(response)
+    assert (said["mounts"][str(folder)], said["healthy"]) == (state, False)
+    assert said["mounts"][str(tmp_path)] != state
+    assert len(said["mounts"]) == 2
+
+
+def test_without_a_port_it_needs_no_address(programs: Path, tmp_path: Path) -> None:
+    assert ask(programs, GOOD, f"--data={tmp_path}", f"--config={tmp_path}/gone").status == "200 OK"
 
 
 def test_the_malicious_one_says_so(programs: Path) -> None:
