@@ -150,7 +150,8 @@ def arguments(machine: Machine, tool: Path, variables: Path | None) -> list[str]
     words += ["-device", "virtio-rng-pci"]
     if machine.network or machine.forward:
         rules = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in machine.forward)
-        words += ["-netdev", f"user,id=net,ipv6-net={_IPV6_NETWORK}" + rules, "-device", "virtio-net-pci,netdev=net,romfile="]
+        words += ["-netdev", f"user,id=net,ipv6-net={_IPV6_NETWORK}{rules}"]
+        words += ["-device", "virtio-net-pci,netdev=net,romfile="]
     if machine.ports:
         words += ["-device", "virtio-serial-pci"]
     for number, port in enumerate(machine.ports):
