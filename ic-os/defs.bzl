@@ -301,7 +301,7 @@ def icos_build(name, os):
     vm_launch(
         name = "launch",
         testonly = details.testonly,
-        args = ["--disk_gib={}".format(os.disk_gib)],
+        args = ["--disk_gib={}".format(os.disk_gib)] + ["--forward={0}:{0}".format(port) for port in os.launch_ports],
         image = "disk-img.tar.zst",
     )
     image_test(

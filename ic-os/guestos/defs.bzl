@@ -72,6 +72,8 @@ GUESTOS = struct(
         "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A dfinity.boot_state=$boot_state console=ttyS0 panic=10",
         "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B dfinity.boot_state=$boot_state console=ttyS0 panic=10",
     },
+    # The status of the replica; ssh is there without being named.
+    launch_ports = [8080],
     layout = "//ic-os/guestos:partitions.json",
     # The same once more, written from the contract: what the image is tested against.
     layout_contract = "//ic-os/guestos:layout.txt",

@@ -1,6 +1,8 @@
 """Boots a disk image in QEMU, with its console in this terminal; changes to the disk are thrown away."""
 
 import os
+import re
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +24,17 @@ _MEMORY = flags.DEFINE_integer("memory", 2048, "Memory in MiB.")
 _CPUS = flags.DEFINE_integer("cpus", 2, "Processors.")
 _SSH_PORT = flags.DEFINE_integer("ssh_port", 2222, "Port of this machine that leads to ssh of the guest; 0: none.")
 
+_FORWARD = flags.DEFINE_multi_string(
+    "forward",
+    [],
+    "HOST:GUEST: a TCP port of this machine that leads to one of the guest. The last one for a port of the guest "
+    "counts; HOST 0: none leads there.",
+)
+
 _SUFFIX = ".tar.zst"
 _GIB = 1 << 30
+_SSH = 22
+_LOCAL = "127.0.0.1"
 
 
 def unpack_to(image: Path, kept: Path, size: int) -> Path:
@@ -72,18 +83,46 @@ def provide_media(paths: Sequence[str]) -> list[Disk]:
     return [Disk(Path(path).absolute(), removable=True) for path in paths]
 
 
+def provide_ports(ssh_port: int, rules: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of ports, this machine's and the guest's.
+
+    Raises:
+        UserError: a rule is malformed, or a port of this machine is not to be had.
+    """
+    hosts = {_SSH: ssh_port}
+    for rule in rules:
+        if re.fullmatch(r"[0-9]{1,5}:[0-9]{1,5}", rule) is None:
+            raise UserError(f"--forward={rule} is not of the form HOST:GUEST, two port numbers")
+        host, guest = map(int, rule.split(":"))
+        hosts[guest] = host
+    for guest, host in hosts.items():
+        if not 0 < guest < 1 << 16 or not 0 <= host < 1 << 16:
+            raise UserError(f"--forward={host}:{guest} has a port beyond 65535, or leads to port 0")
+        try:
+            socket.create_server((_LOCAL, host)).close()
+        except OSError as error:
+            mend = "--ssh_port" if guest == _SSH else "--forward"
+            other = f"{mend}={host + 1}" + ("" if guest == _SSH else f":{guest}")
+            why = os.strerror(error.errno or 0)
+            raise UserError(f"port {host} of this machine: {why}", hint=f"another one: {other}") from error
+    return [(host, guest) for guest, host in hosts.items() if host]
+
+
 def main(argv: Sequence[str]) -> int:
     """Runs the machine until it, or the user, ends it."""
     refuse_arguments(argv)
-    forward = [(_SSH_PORT.value, 22)] if _SSH_PORT.value else []
+    forward = provide_ports(_SSH_PORT.value, _FORWARD.value)
     with tempfile.TemporaryDirectory(prefix="launch-") as scratch:
         media = provide_media(_MEDIUM.value)
         disk = provide_disk(Path(scratch))
         machine = Machine([disk, *media], memory=_MEMORY.value, cpus=_CPUS.value, forward=forward, restart=True)
         print(f"Starting with {'KVM' if kvm_usable() else 'software emulation (no usable KVM)'}.")
         print("Ctrl-A X ends the machine, Ctrl-A H lists more keys." + ("" if disk.writable else " Changes are lost."))
-        if forward:
-            print(f"ssh: ssh -p {_SSH_PORT.value} root@localhost")
+        for host, guest in forward:
+            if guest == _SSH:
+                print(f"ssh: ssh -p {host} root@localhost")
+            else:
+                print(f"localhost:{host} is port {guest} of the guest")
         return launch(machine, _TOOL.value, scratch)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import tarfile
 from pathlib import Path
 from random import Random
@@ -11,7 +12,7 @@ import zstandard
 
 from sysimage.errors import UserError
 from sysimage.vm.qemu import Disk
-from tools.vm_launch import provide_media, unpack_to
+from tools.vm_launch import provide_media, provide_ports, unpack_to
 
 MIB = 1 << 20
 # A file system of its own wherever Bazel's sandbox is.
@@ -67,3 +68,48 @@ def test_a_medium_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         provide_media([str(tmp_path / "none.img")])
     assert str(caught.value) == f"there is no medium {tmp_path}/none.img (hint: name a raw image by its whole path)"
+
+
+def free_ports(count: int) -> list[int]:
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in servers]
+    for server in servers:
+        server.close()
+    return ports
+
+
+def test_the_last_rule_for_a_port_counts() -> None:
+    one, two, three = free_ports(3)
+    assert provide_ports(one, []) == [(one, 22)]
+    assert provide_ports(0, []) == []
+    assert provide_ports(one, [f"{two}:8080", f"{three}:8080"]) == [(one, 22), (three, 8080)]
+    assert provide_ports(one, [f"{two}:8080", "0:8080", f"{three}:22"]) == [(three, 22)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("8080", "--forward=8080 is not of the form HOST:GUEST, two port numbers"),
+        ("tcp:80:80", "--forward=tcp:80:80 is not of the form HOST:GUEST, two port numbers"),
+        ("-1:80", "--forward=-1:80 is not of the form HOST:GUEST, two port numbers"),
+        ("65536:80", "--forward=65536:80 has a port beyond 65535, or leads to port 0"),
+        ("0:0", "--forward=0:0 has a port beyond 65535, or leads to port 0"),
+    ],
+)
+def test_ports_that_are_none(rule: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        provide_ports(0, [rule])
+    assert str(caught.value) == message
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(UserError) as caught:
+            provide_ports(0, [f"{port}:8080"])
+        assert str(caught.value) == (
+            f"port {port} of this machine: Address already in use (hint: another one: --forward={port + 1}:8080)"
+        )
+        with pytest.raises(UserError) as caught:
+            provide_ports(port, [])
+        assert str(caught.value).endswith(f"(hint: another one: --ssh_port={port + 1})")
