@@ -1,0 +1,37 @@
+"""Without a network the boot ends all the same, unhealthy; when an address comes, the replica starts."""
+
+import json
+from pathlib import Path
+
+from tests.guestos.guest import Image, boot
+
+pytest_plugins = ["tests.guestos.guest"]
+
+LATE_NETWORK = """\
+[Match]
+Name=late0
+
+[Network]
+Address=2001:db8::7/64
+ConfigureWithoutCarrier=yes
+"""
+
+
+def test_an_address_that_comes_late(image: Image, tmp_path: Path) -> None:
+    with boot(image.disk, tmp_path, "no-network", network=False, writable=False) as guest:
+        guest.login()
+        guest.check_running()
+        assert guest.run("systemctl is-active ic-replica.service") == ("inactive", 3)
+        # What an upgrade waits for before it is confirmed does not come.
+        _, status = guest.run("timeout 20 systemctl start boot-complete.target")
+        assert status != 0
+        assert guest.run("systemctl is-active boot-complete.target") == ("inactive", 3)
+        guest.succeeds("mkdir -p /run/systemd/network")
+        for line in LATE_NETWORK.splitlines():
+            guest.succeeds(f"echo '{line}' >> /run/systemd/network/late0.network")
+        guest.succeeds("ip link add late0 type dummy && ip link set late0 up && networkctl reload")
+        guest.succeeds("systemctl restart replica-healthy.service", 300)
+        said = json.loads(guest.succeeds("curl --silent http://localhost:8080/status"))
+        assert said["ipv6_addresses"] == ["2001:0db8:0000:0000:0000:0000:0000:0007"]
+        guest.succeeds("systemctl start boot-complete.target")
+        assert guest.succeeds("systemctl is-active ic-replica.service ic-orchestrator.service") == "active\nactive"
