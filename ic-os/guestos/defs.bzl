@@ -83,8 +83,10 @@ GUESTOS = struct(
     # One kernel for all variants: its packages, and the index of its modules.
     kernel = "//ic-os/guestos:base_common",
     modules = "//ic-os/guestos:modules",
-    # Programs that are inputs: label to their path in the root. They are executable.
-    payload = {"//ic-os/guestos:" + name: "opt/ic/bin/" + name for name in PROGRAMS},
+    # Programs that are inputs, and those that several systems have: label to their path in the root. They are executable.
+    payload = {"//ic-os/guestos:" + name: "opt/ic/bin/" + name for name in PROGRAMS} | {
+        "//ic-os/scripts:manageboot.sh": "opt/ic/bin/manageboot.sh",
+    },
     reviewed = ["//ic-os/guestos:reviewed.txt"],
     sizes = {
         "config": str(100 * _MIB),
