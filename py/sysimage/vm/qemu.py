@@ -41,7 +41,8 @@ _STOP_SECONDS = 10.0
 class Disk:
     """A raw disk image as a virtio disk, or as a removable USB stick.
 
-    Writes go to a throw-away overlay unless `writable`; read_only lets the guest not even try.
+    Writes go to a throw-away overlay unless `writable`; read_only lets the guest not even try. write_log names a file that
+    gets every write in order (see `write_log`); the disk must be writable then.
     """
 
     path: Path
@@ -49,16 +50,22 @@ class Disk:
     read_only: bool = False
     serial: str = ""
     removable: bool = False
+    write_log: Path | None = None
 
     def arguments(self, number: int) -> list[str]:
         """QEMU's arguments for it as the machine's disk of a number, from 0."""
         mode = "readonly=on" if self.read_only else f"snapshot={'off' if self.writable else 'on'}"
         cache = "cache=unsafe,discard=unmap"  # nothing here must survive a power cut of the host
         device = f"{_REMOVABLE if self.removable else 'virtio-blk-pci'},drive=disk{number}"
-        return [
-            *("-drive", f"if=none,id=disk{number},format=raw,{cache},{mode},file={_escape(self.path)}"),
-            *("-device", device + (f",serial={self.serial}" if self.serial else "")),
-        ]
+        drive = ["-drive", f"if=none,id=disk{number},format=raw,{cache},{mode},file={_escape(self.path)}"]
+        if self.write_log is not None:
+            drive = []
+            for name, path in (("file", self.path), ("log", self.write_log)):
+                node = f"driver=file,node-name=disk{number}-{name},cache.no-flush=on,filename={_escape(path)}"
+                drive += ["-blockdev", node]
+            node = f"driver=blklogwrites,node-name=disk{number},file=disk{number}-file,log=disk{number}-log"
+            drive += ["-blockdev", node]
+        return [*drive, "-device", device + (f",serial={self.serial}" if self.serial else "")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,14 @@ def test_removable_media_share_a_controller() -> None:
     assert "usb" not in words(Machine([Disk(Path("/a"))]))
 
 
+def test_writes_are_logged() -> None:
+    line = words(Machine([Disk(Path("/a")), Disk(Path("/b,c"), writable=True, write_log=Path("/log"))]))
+    assert "-blockdev driver=file,node-name=disk1-file,cache.no-flush=on,filename=/b,,c " in line
+    assert "-blockdev driver=file,node-name=disk1-log,cache.no-flush=on,filename=/log " in line
+    assert "-blockdev driver=blklogwrites,node-name=disk1,file=disk1-file,log=disk1-log -device virtio-blk-pci" in line
+    assert "id=disk1," not in line
+
+
 def test_kernel_is_started_without_firmware() -> None:
     line = words(Machine(kernel=Path("/k"), initrd=Path("/i"), command_line="console=ttyS0 x"))
     assert "-bios qboot.rom -kernel /k -append console=ttyS0 x -initrd /i" in line
