@@ -173,7 +173,10 @@ FOREIGN: dict[str, tuple[Change, str]] = {
         f"the archive has './boot.img' where boot.img is expected; {WHERE}",
     ),
     "no filesystem": (changed(boot_img=ExtentMap(MIB)), "boot.img is no sound ext4 filesystem"),
-    "large boot": (changed(boot_img=ExtentMap(8 * MIB + 4096)), "boot.img has 8392704 bytes; there is room for 8388608"),
+    "large boot": (
+        changed(boot_img=ExtentMap(8 * MIB + 4096)),
+        "boot.img has 8392704 bytes; there is room for 8388608",
+    ),
     "no kernel": (with_boot(vmlinuz=b""), "boot.img has no vmlinuz"),
     "no initrd": (with_boot(initrd_img=b""), "boot.img has no initrd.img"),
     "no version": (with_boot(version_txt=b""), "boot.img has no version.txt"),
@@ -241,7 +244,9 @@ def test_archive_that_is_refused_before_the_slot_is_complete(case: str, node: No
 def test_link_at_the_end(node: Node, release: System) -> None:
     """tar hands no links on, so they are found in its list."""
     data = with_link(archive(release.members()), "passwd")
-    message = "the archive has the members boot.img root.img VERSION.TXT passwd; boot.img root.img VERSION.TXT are expected"
+    message = (
+        "the archive has the members boot.img root.img VERSION.TXT passwd; boot.img root.img VERSION.TXT are expected"
+    )
     refused(node, data, message, begun=True)
 
 

@@ -128,7 +128,10 @@ BROKEN = {
     "colon": (WHOLE.replace(b"boot_cycle=", b"x:boot_cycle=")[:1024], "line 3 is 'x:boot_cycle=stable'"),
     "blank": (WHOLE.replace(b"=A\n", b"= \n"), "line 2 is 'boot_alternative= '"),
     "NUL": (WHOLE.replace(b"=A\n", b"=\0\n"), "line 2 is 'boot_alternative=?'"),
-    "empty line": (WHOLE.replace(b"=stable\n", b"=stabl\n\n").replace(b"=stabl\n", b"=stable\n")[:1024], "line 4 is ''"),
+    "empty line": (
+        WHOLE.replace(b"=stable\n", b"=stabl\n\n").replace(b"=stabl\n", b"=stable\n")[:1024],
+        "line 4 is ''",
+    ),
     "twice": (
         WHOLE.replace(b"stable\n", b"stable\nboot_cycle=install\n")[:1024],
         "line 4 sets boot_cycle again",

@@ -68,7 +68,9 @@ def read(log: Path | str) -> list[Entry]:
         file.seek(0)
         magic, version, count, sector = _SUPERBLOCK.unpack(file.read(_SUPERBLOCK.size).ljust(_SUPERBLOCK.size, b"\0"))
         if (magic, version, sector) != (MAGIC, VERSION, SECTOR):
-            raise UserError(f"{log} is no log of writes: magic {magic:#x}, version {version}, sectors of {sector} bytes")
+            raise UserError(
+                f"{log} is no log of writes: magic {magic:#x}, version {version}, sectors of {sector} bytes"
+            )
         position = SECTOR
         for number in range(count):
             file.seek(position)
