@@ -14,6 +14,7 @@ load(
     "version_file",
 )
 load("//toolchains/sysimage/private:dockerfile_test.bzl", "dockerfile_subject")  # buildifier: disable=bzl-visibility
+load("//toolchains/sysimage/private:image_test.bzl", "image_subject")  # buildifier: disable=bzl-visibility
 load("//toolchains/testing:refusals.bzl", "refusals")
 
 _UUID = "1736291d-aceb-42d7-b044-43ee31d86cd4"
