@@ -19,7 +19,7 @@ MODULES = "modules"
 ORDER = "modules/order"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"  # the loader's own default folder
 LOADER = f"lib64/{locked_tool.LOADER}"  # as programs name it
-FOLDERS = ("bin", "dev", "lib64", "proc", "run", "sbin", "sys", "sysroot", MODULES, LIBRARIES)
+FOLDERS = ("bin", "dev", "lib64", "mnt", "proc", "run", "sbin", "sys", "sysroot", MODULES, LIBRARIES)
 
 # Fixed, with the number of threads. Level 19 takes twenty times as long for a tenth less (2.6 MB instead of 2.9 MB).
 COMPRESSION_LEVEL = 9

@@ -25,11 +25,15 @@ from tools.boot_args import verity_words
 SECONDS = 240.0
 GUID = UUID("7c0a626e-e5ea-e543-b5c5-300eb8304db7")
 OTHER_GUID = UUID("a78bc3a8-376c-054a-96e7-3904b915d0c5")
+LAST_GUID = UUID(int=7)
 TYPE = UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
+EPOCH = 1754697600
 SALT = bytes(range(32))
 INIT = b"""\
 #!/bin/busybox sh
 /bin/busybox grep -q '^/dev/mapper/vroot / ext4 ro' /proc/mounts && echo "SYSTEM STARTED with $*"
+identity() { /bin/busybox cat "$1/machine-id"; }
+/bin/busybox grep -q '^tmpfs /etc/machine-id ' /proc/mounts && echo "IDENTITY $(identity /etc), $(identity /run)"
 /bin/busybox poweroff -f
 """
 
@@ -48,33 +52,38 @@ class Root:
 
 def root_tree() -> Tree:
     content = Tree()
-    for folder in ("dev", "proc", "sys"):
+    for folder in ("dev", "proc", "run", "sys"):
         content.add(folder, tree.directory())
+    content.put("etc/machine-id", tree.file(b""))
     content.put("sbin/init", tree.file(INIT, 0o755))
     unpacked = initrd.unpack(path("INITRD").read_bytes())
     content.put("bin/busybox", unpacked["bin/busybox"])
     return content
 
 
-def make_disk(target: Path, content: ExtentMap) -> Path:
+def make_disk(target: Path, content: ExtentMap, last: ExtentMap | gpt.Empty = gpt.EMPTY) -> Path:
     """Three partitions; the numbers in a table need not follow the order on the disk."""
     partitions = (
         gpt.Partition(1, "other", 2048, 2048, TYPE, OTHER_GUID),
         gpt.Partition(3, "root", 8192, 16384, TYPE, GUID),
-        gpt.Partition(2, "last", 4096, 2048, TYPE, UUID(int=7)),
+        gpt.Partition(2, "last", 4096, 2048, TYPE, LAST_GUID),
     )
     layout = gpt.Layout(UUID(int=8), 32768, partitions)
-    contents: dict[str, ExtentMap | gpt.Empty] = {"other": gpt.EMPTY, "last": gpt.EMPTY, "root": content}
+    contents: dict[str, ExtentMap | gpt.Empty] = {"other": gpt.EMPTY, "last": last, "root": content}
     write_raw(gpt.plan(layout, contents), Sources({}), target)
     return target
 
 
+def make_root(target: Path, content: Tree, last: ExtentMap | gpt.Empty = gpt.EMPTY) -> Root:
+    image = plan_ext4(content, Ext4Options(UUID(int=1), UUID(int=2), EPOCH))
+    protected = verity.plan(image, Sources({}), SALT, UUID(int=3))
+    disk = make_disk(target, protected.map, last)
+    return Root(disk, tuple(verity_words(json.loads(json.dumps(protected.parameters())))))
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
-    image = plan_ext4(root_tree(), Ext4Options(UUID(int=1), UUID(int=2), 1754697600))
-    protected = verity.plan(image, Sources({}), SALT, UUID(int=3))
-    disk = make_disk(tmp_path_factory.mktemp("root") / "disk.img", protected.map)
-    return Root(disk, tuple(verity_words(json.loads(json.dumps(protected.parameters())))))
+    return make_root(tmp_path_factory.mktemp("root") / "disk.img", root_tree())
 
 
 def start(disks: Sequence[Path], line: str, scratch: Path, name: str) -> VirtualMachine:
@@ -120,6 +129,7 @@ WRONG_LINES = {
     "root= must be PARTUUID=... or /dev/...; it is 'LABEL=root'": ("root=LABEL=root",),
     "the root partition /dev/vdz9 did not appear within 1 seconds": ("root=/dev/vdz9", "rootwait=1"),
     "the root filesystem has no /sbin/gone": ("init=/sbin/gone",),
+    "machine_id= must be PARTUUID=...:PATH or /dev/...:PATH; it is 'machine-id'": ("machine_id=machine-id",),
 }
 
 
@@ -147,3 +157,58 @@ def test_hash_that_does_not_fit(root: Root, tmp_path: Path) -> None:
         machine.console.fatal = None
         machine.console.expect(r"verity: \S+: metadata block \d+ is corrupted", SECONDS)
         machine.console.expect("Kernel panic - not syncing: dm-verity device corrupted", SECONDS)
+
+
+IDENTITY = "0123456789abcdef0123456789abcdef"
+KEPT = f"machine_id=PARTUUID={LAST_GUID}:state/machine-id"
+SHOWN = "loglevel=6"  # warnings
+NEW = r"initrd: this machine's identity is new: ([0-9a-f]{32})\n"
+
+
+def keeping(data: bytes | None) -> ExtentMap:
+    """A partition with the file that keeps an identity, or without."""
+    content = Tree()
+    if data is not None:
+        content.put("state/machine-id", tree.file(data))
+    return plan_ext4(content, Ext4Options(UUID(int=4), UUID(int=5), EPOCH, size=1 << 20))
+
+
+def test_identity_that_is_kept(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "disk.img", root_tree(), keeping(f"{IDENTITY}\n".encode()))
+    with start([root.disk], root.line(KEPT, SHOWN), tmp_path, "identity-kept") as machine:
+        machine.console.expect(f"^IDENTITY {IDENTITY}, {IDENTITY}$", SECONDS)
+        assert re.search(NEW, machine.console.text) is None
+
+
+CANNOT_BE_MOUNTED = "the partition cannot be mounted"
+NOT_AN_IDENTITY = "not an identity, which has 32 hexadecimal digits"
+
+
+@pytest.mark.parametrize(
+    ("name", "partition", "warning"),
+    [
+        ("missing", keeping(None), None),
+        ("malformed", keeping(IDENTITY.upper().encode()), NOT_AN_IDENTITY),
+        ("long", keeping(IDENTITY.encode() * 2), NOT_AN_IDENTITY),
+        ("no-filesystem", gpt.EMPTY, CANNOT_BE_MOUNTED),
+    ],
+)
+def test_identity_that_is_made(
+    name: str, partition: ExtentMap | gpt.Empty, warning: str | None, tmp_path: Path
+) -> None:
+    """Whatever is wrong with the old one, the system starts, with a new one."""
+    root = make_root(tmp_path / "disk.img", root_tree(), partition)
+    with start([root.disk], root.line(KEPT, SHOWN), tmp_path, f"identity-{name}") as machine:
+        if warning:
+            machine.console.expect(f"initrd: {re.escape(KEPT)}: {warning}\n", SECONDS)
+        new = machine.console.expect(NEW, SECONDS)[1]
+        machine.console.expect(f"^IDENTITY {new}, {new}$", SECONDS)
+        assert new != IDENTITY
+
+
+def test_root_without_a_place_for_the_identity(tmp_path: Path) -> None:
+    content = root_tree()
+    content.remove("etc/machine-id")
+    root = make_root(tmp_path / "disk.img", content, keeping(None))
+    said = stops([root.disk], root.line(KEPT), tmp_path, "identity-nowhere")
+    assert said == "the root filesystem has no /etc/machine-id"

@@ -14,6 +14,11 @@
 #   rootfstype=TYPE                     left out: ext4
 #   rootwait=SECONDS                    how long to wait for the partition; left out: 30
 #   init=PROGRAM                        left out: /sbin/init
+#   machine_id=PARTITION:PATH           a file of a partition (named as for root=) that keeps the machine's identity
+#                                       (machine-id(5)) for a root that cannot be written; left out: nothing is done
+#
+# The system finds that identity as /etc/machine-id, which lies in /run. If the file is missing or anything is wrong with it or
+# its partition, the identity is a new random one: the system starts, and keeps it for the next time.
 
 set -u
 PATH=/bin:/sbin
@@ -27,6 +32,10 @@ fail() {
     # The panic that follows must not overtake the message on a slow console.
     sleep 1
     exit 1
+}
+
+warn() {
+    echo "<4>initrd: $*" >/dev/kmsg
 }
 
 # Whole seconds since the kernel started.
@@ -71,20 +80,39 @@ partitions_with_guid() {
     done
 }
 
+# Prints the devices that PARTUUID=GUID or /dev/... names and that are there, one a line.
+devices_named() {
+    case $1 in
+    PARTUUID=*) partitions_with_guid "$(stored_guid "${1#PARTUUID=}")" | sed 's,^,/dev/,' ;;
+    *) [ -b "$1" ] && echo "$1" ;;
+    esac
+}
+
 # Sets "device" to the partition that root= names, if it is there.
 find_root() {
-    device=
-    case $root in
-    PARTUUID=*)
-        names=$(partitions_with_guid "$guid")
-        case $names in
-        '') ;;
-        *[[:space:]]*) fail "several partitions carry $root: $(echo "$names" | tr '\n' ' ')" ;;
-        *) device=/dev/$names ;;
-        esac
-        ;;
-    *) [ -b "$root" ] && device=$root ;;
+    device=$(devices_named "$root")
+    case $device in
+    *[[:space:]]*) fail "several partitions carry $root: $(echo "$device" | sed 's,^/dev/,,' | tr '\n' ' ')" ;;
     esac
+}
+
+# Puts the identity that machine_id= names into /run/machine-id, or a new one.
+provide_machine_id() {
+    source=$(devices_named "${machine_id%%:*}")
+    identity=
+    if mount -o ro "$source" /mnt 2>/dev/null; then
+        [ -e "/mnt/${machine_id#*:}" ] && identity=$(dd if="/mnt/${machine_id#*:}" bs=33 count=1 2>/dev/null)
+        umount /mnt
+    else
+        warn "machine_id=$machine_id: the partition cannot be mounted"
+    fi
+    case $identity in *[!0-9a-f]*) identity=invalid ;; esac
+    if [ ${#identity} -ne 32 ]; then
+        [ -z "$identity" ] || warn "machine_id=$machine_id: not an identity, which has 32 hexadecimal digits"
+        identity=$(tr -d - </proc/sys/kernel/random/uuid)
+        warn "this machine's identity is new: $identity"
+    fi
+    (umask 0333 && echo "$identity" >/run/machine-id)
 }
 
 mount -t proc proc /proc
@@ -98,7 +126,7 @@ while read -r module; do
     insmod "/modules/$module" || fail "kernel module $module cannot be loaded"
 done </modules/order
 
-root='' root_hash='' data_blocks='' hash_start='' salt='' type=ext4 patience=30 init=/sbin/init
+root='' root_hash='' data_blocks='' hash_start='' salt='' type=ext4 patience=30 init=/sbin/init machine_id=''
 read -r command_line </proc/cmdline
 set -f # its words are not file patterns
 for word in $command_line; do
@@ -111,6 +139,7 @@ for word in $command_line; do
     rootfstype=*) type=${word#rootfstype=} ;;
     rootwait=*) patience=${word#rootwait=} ;;
     init=*) init=${word#init=} ;;
+    machine_id=*) machine_id=${word#machine_id=} ;;
     esac
 done
 set +f
@@ -132,6 +161,10 @@ PARTUUID=*)
 /dev/*) ;;
 *) fail "root= must be PARTUUID=... or /dev/...; it is '$root'" ;;
 esac
+case $machine_id in
+'' | PARTUUID=*:?* | /dev/*:?*) ;;
+*) fail "machine_id= must be PARTUUID=...:PATH or /dev/...:PATH; it is '$machine_id'" ;;
+esac
 
 find_root
 deadline=$(($(uptime) + patience))
@@ -150,6 +183,14 @@ DM_DISABLE_UDEV=1 dmsetup create --readonly --table "$table" "$NAME" ||
 [ -b "/dev/mapper/$NAME" ] || fail "/dev/mapper/$NAME did not appear"
 mount -t "$type" -o ro "/dev/mapper/$NAME" /sysroot || fail "/dev/mapper/$NAME cannot be mounted as $type"
 [ -x "/sysroot$init" ] || [ -L "/sysroot$init" ] || fail "the root filesystem has no $init"
+
+if [ -n "$machine_id" ]; then
+    # The system takes over the /run that it finds mounted.
+    mount -t tmpfs -o mode=0755,nosuid,nodev,size=20%,nr_inodes=800k tmpfs /run || fail "no tmpfs on /run"
+    provide_machine_id
+    mount --bind /run/machine-id /sysroot/etc/machine-id || fail "the root filesystem has no /etc/machine-id"
+    mount --move /run /sysroot/run || fail "the root filesystem has no /run"
+fi
 
 echo "<5>initrd: root is $device, verified against root_hash=$root_hash" >/dev/kmsg
 for folder in dev proc sys; do

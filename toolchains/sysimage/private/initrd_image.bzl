@@ -9,7 +9,7 @@ load(":sources.bzl", "DEFAULT_EPOCH", "add_sources")
 _RULE = "initrd_image"
 
 # What toolchains/sysimage/initrd/verity-init.sh uses.
-_VERITY_APPLETS = ["cat", "cut", "dd", "grep", "insmod", "mount", "sed", "sh", "sleep", "switch_root", "tr", "xxd"]
+_VERITY_APPLETS = ["cat", "cut", "dd", "grep", "insmod", "mount", "sed", "sh", "sleep", "switch_root", "tr", "umount", "xxd"]
 
 def _check(attr):
     if attr.out:
@@ -69,7 +69,8 @@ initrd_image = rule(
 Makes an initrd: busybox, a few programs with their libraries, kernel modules in loading order, and an init script.
 
 The default init opens the dm-verity device that the kernel command line names, mounts it read-only and starts
-the system on it; if it cannot, it says why and panics. A zstd-compressed cpio archive, the same bytes every time.
+the system on it; if it cannot, it says why and panics. With `machine_id=` on that line it provides `/etc/machine-id`, which a root
+that is never written cannot keep, out of another partition (the script says how). A zstd-compressed cpio archive, the same bytes every time.
 
 ```starlark
 initrd_image(
