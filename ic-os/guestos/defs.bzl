@@ -54,6 +54,15 @@ def _variant(
         testonly = testonly,
     )
 
+# Of both slots. $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back. The identity
+# of the machine lies in the config partition.
+_KERNEL_ARGUMENTS = " ".join([
+    "dfinity.boot_state=$boot_state",
+    "machine_id=PARTUUID=a5ba3816-beaa-d74d-993e-cfa5aa6ba1f6:machine-id",
+    "console=ttyS0",
+    "panic=10",
+])
+
 GUESTOS = struct(
     name = "guestos",
     accounts = "//ic-os/guestos:accounts.conf",
@@ -67,10 +76,9 @@ GUESTOS = struct(
     empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
     # virtio for a guest of HostOS; dm-verity for its root, and first of all the processor's own sha256 for it.
     initrd_modules = ["sha256-ssse3", "crc32c-intel", "virtio_pci", "virtio_blk", "dm-verity", "ext4"],
-    # $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back.
     kernel_arguments = {
-        "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A dfinity.boot_state=$boot_state console=ttyS0 panic=10",
-        "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B dfinity.boot_state=$boot_state console=ttyS0 panic=10",
+        "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A " + _KERNEL_ARGUMENTS,
+        "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B " + _KERNEL_ARGUMENTS,
     },
     # The status of the replica; ssh is there without being named.
     launch_ports = [8080],

@@ -1,23 +1,84 @@
-"""The first boot of the shipped image on a disk of the field's size, and what stays of it."""
+"""The first boot of the shipped image on a disk of the field's size, what stays of it, and what stops a boot."""
 
 from pathlib import Path
 
-from tests.guestos.guest import boot, medium
+import pytest
+
+from sysimage import gpt
+from sysimage.extents import open_raw
+from sysimage.vm import disks
+from sysimage.vm.testing import path
+from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, boot
+from tests.guestos.storage import check, check_table, template_differences
 
 pytest_plugins = ["tests.guestos.guest"]
 
+KEY = "/boot/config/store.keyfile"
 
-def test_state_stays_over_a_boot(installed: Path, tmp_path: Path) -> None:
-    stick = medium(tmp_path / "stick.img", {"hello.txt": b"hello\n"})
-    with boot(installed, tmp_path, "second-boot", media=[stick]) as guest:
+
+@pytest.fixture(scope="module")
+def restarted(installed_disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A disk whose primary partition table was torn after its first boot, and that came up all the same."""
+    folder = tmp_path_factory.mktemp("restarted")
+    disk = folder / "disk.img"
+    disks.copy(installed_disk, disk)
+    check_table(disk)
+    # Header and some of the entries, as a write that was cut leaves them.
+    disks.overwrite(disk, 512, bytes(1024))
+    with boot(disk, folder, "second-boot") as guest:
         guest.login()
         guest.check_running()
-        guest.succeeds("mkdir /run/stick && mount -o ro /dev/sda /run/stick")
-        assert guest.succeeds("cat /run/stick/hello.txt") == "hello"
-        guest.succeeds("touch /boot/config/here && sync /boot/config/here")
-        snapshot = guest.snapshot(tmp_path / "snapshot.img")
-        guest.succeeds("rm /boot/config/here && sync /boot/config")
-        guest.power_cut()
-    with boot(snapshot, tmp_path, "after-the-cut") as guest:
+        first = check(guest)
+        assert template_differences(guest) == ""
+        for place in ("/var/lib", "/var/lib/ic/crypto", "/var/lib/ic/backup", "/var/lib/ic/data"):
+            guest.succeeds(f"echo kept > {place}/kept")
+        guest.succeeds("journalctl --flush --sync")
+        guest.shutdown()
+    check_table(disk)
+    with boot(disk, folder, "third-boot") as guest:
         guest.login()
-        guest.succeeds("test -e /boot/config/here")
+        guest.check_running()
+        assert check(guest) == first
+        kept = guest.succeeds("cat /var/lib/kept /var/lib/ic/crypto/kept /var/lib/ic/backup/kept /var/lib/ic/data/kept")
+        assert kept.split() == ["kept"] * 4
+        # The journal of the boot before is there.
+        assert "Linux version" in guest.succeeds("journalctl --boot=-1 --dmesg --output=cat --grep='Linux version'")
+        guest.succeeds(f"mv {KEY} {KEY}.away && sync /boot/config")
+        guest.shutdown()
+    return disk
+
+
+def test_first_boot_is_complete_and_stays_over_boots(restarted: Path) -> None:
+    check_table(restarted)
+
+
+def test_without_the_key_nothing_is_formatted_and_the_machine_restarts(restarted: Path, tmp_path: Path) -> None:
+    with boot(restarted, tmp_path, "without-key", writable=False) as guest:
+        sentence = (
+            rf"{KEY} is missing, but /dev/vda\d+ is encrypted with it; nothing is formatted. "
+            "Put the key back, or wipe all encrypted partitions."
+        )
+        guest.console.expect(f"setup-storage: {sentence}", BOOT_SECONDS)
+        guest.console.expect("emergency: the system cannot start; failed units:", BOOT_SECONDS)
+        guest.console.expect("emergency: setup-storage@var.service", BOOT_SECONDS)
+        guest.console.expect(f"emergency:     setup-storage: {sentence}", BOOT_SECONDS)
+        guest.console.expect("emergency: restarting in 30 seconds", BOOT_SECONDS)
+        guest.machine.wait(COMMAND_SECONDS)
+
+
+def test_disk_without_room_for_the_store(tmp_path: Path) -> None:
+    disk = disks.unpack(path("IMAGE"), tmp_path)
+    with boot(disk, tmp_path, "no-room") as guest:
+        guest.console.expect(
+            "setup-storage: there is no store partition; the disk has no room for it, 2 GiB behind the last partition",
+            BOOT_SECONDS,
+        )
+        guest.login()
+        failed = guest.succeeds("systemctl --failed --no-legend --plain").split()
+        assert "setup-storage@store.service" in failed
+        assert guest.succeeds("findmnt -no SOURCE /var") == "/dev/mapper/var-crypt"
+        assert guest.run("findmnt /var/lib/ic/data")[1] == 1
+        guest.shutdown()
+    reader = open_raw(disk)
+    with reader.sources:
+        assert len(gpt.read(reader).partitions) == 9
