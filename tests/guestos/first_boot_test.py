@@ -59,8 +59,9 @@ def test_without_the_key_nothing_is_formatted_and_the_machine_restarts(restarted
             "Put the key back, or wipe all encrypted partitions."
         )
         guest.console.expect(f"setup-storage: {sentence}", BOOT_SECONDS)
-        guest.console.expect("emergency: the system cannot start; failed units:", BOOT_SECONDS)
-        guest.console.expect("emergency: setup-storage@var.service", BOOT_SECONDS)
+        guest.console.expect("emergency: the system cannot start", BOOT_SECONDS)
+        guest.console.expect("emergency: Dependency failed for var.mount - /var", BOOT_SECONDS)
+        guest.console.expect("emergency: setup-storage@var.service said:", BOOT_SECONDS)
         guest.console.expect(f"emergency:     setup-storage: {sentence}", BOOT_SECONDS)
         guest.console.expect("emergency: restarting in 30 seconds", BOOT_SECONDS)
         guest.machine.wait(COMMAND_SECONDS)
