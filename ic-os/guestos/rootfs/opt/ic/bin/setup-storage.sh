@@ -21,16 +21,22 @@ stop() {
     exit 1
 }
 
-# Label of a LUKS volume, nothing if it is none. Not by blkid: cryptsetup looks at both copies of a header.
-label() {
-    cryptsetup luksDump "$1" 2> /dev/null | sed -n 's/^Label:[[:space:]]*//p'
+# Sets "label" to that of a LUKS volume, to nothing if it is none. Not by blkid: cryptsetup looks at both copies of a header.
+# What cannot be read is never taken for empty, since that would be formatted.
+read_label() {
+    head -c 32768 "$1" > /dev/null || stop "$1 cannot be read"
+    status=0
+    dump=$(cryptsetup luksDump "$1" 2> /dev/null) || status=$?
+    [ "${status}" -le 1 ] || stop "$1 cannot be read (cryptsetup says ${status})"
+    label=$(echo "${dump}" | sed -n 's/^Label:[[:space:]]*//p')
 }
 
 # The key of all volumes of this machine: random, in the config partition. A new one would lose what was encrypted with the old one.
 provide_key() {
     [ ! -s "${KEY}" ] || return 0
     for found in $(blkid --cache-file /dev/null --match-token TYPE=crypto_LUKS --output device); do
-        case "$(label "${found}")" in
+        read_label "${found}"
+        case "${label}" in
             var | store) stop "${KEY} is missing, but ${found} is encrypted with it; nothing is formatted. Put the key back, or wipe all encrypted partitions." ;;
         esac
     done
@@ -103,7 +109,8 @@ fi
 udevadm wait --timeout=60 "${partition}" || stop "${partition} did not appear"
 provide_key
 
-if [ "$(label "${partition}")" = "${volume}" ]; then
+read_label "${partition}"
+if [ "${label}" = "${volume}" ]; then
     open
     "open_${volume}"
     exit 0
