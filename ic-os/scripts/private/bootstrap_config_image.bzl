@@ -1,6 +1,7 @@
 """The bootstrap medium of a GuestOS, made by build-bootstrap-config-image, which checks every value."""
 
-load("//toolchains/private:checks.bzl", "check_name", "check_one_file", "check_unique", "quote", "refuse")
+# Refusals of all rules of this repository have one form.
+load("//toolchains/private:checks.bzl", "check_name", "check_one_file", "check_unique", "quote", "refuse")  # buildifier: disable=bzl-visibility
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 
 _RULE = "bootstrap_config_image"

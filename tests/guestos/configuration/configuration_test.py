@@ -29,6 +29,11 @@ REFUSALS = (
     "REFUSED, nothing of it is applied: network.conf, line 1: hostname cannot be '$(reboot)'",
     "REFUSED, nothing of it is applied: it is cut off",
 )
+# What a take-over may leave in the stores; programs of the node write there too.
+IN_STORES = (
+    "find /var/lib/ic/crypto /var/lib/ic/data -mindepth 1 "
+    r"\( -name '.bootstrap*' -o -path '*/ic_registry_*' -o -name node.key \)"
+)
 NODE_KEY = bytes(range(256)) * 1024
 PEM = "-----BEGIN PUBLIC KEY-----\nMIGCMB0GDSsGAQQBgtx8BQMBAgEGDCsGAQQBgtx8BQMCAQNhAA==\n-----END PUBLIC KEY-----\n"
 
@@ -115,7 +120,7 @@ def plug(guest: Guest, path: Path, name: str) -> None:
 def is_unconfigured(guest: Guest) -> None:
     """Neither the configuration nor any part of it is there."""
     assert guest.succeeds("cd /boot/config && echo $(ls -d bootstrap* CONFIGURED 2> /dev/null)") == ""
-    assert guest.succeeds("find /var/lib/ic/crypto /var/lib/ic/data -mindepth 1 -not -name lost+found") == ""
+    assert guest.succeeds(f"{IN_STORES} -print") == ""
 
 
 def is_taken_over(guest: Guest) -> None:
@@ -128,8 +133,7 @@ def is_taken_over(guest: Guest) -> None:
         "./nns_public_key.pem",
     ]
     crypto, data = guest.succeeds("stat -c %U:%G /var/lib/ic/crypto /var/lib/ic/data").split()
-    kept = "find /var/lib/ic/crypto /var/lib/ic/data -mindepth 1 -not -name lost+found -printf '%P %u:%g %m\\n' | sort"
-    assert guest.succeeds(kept).splitlines() == [
+    assert guest.succeeds(f"{IN_STORES} -printf '%P %u:%g %m\\n' | sort").splitlines() == [
         f"ic_registry_local_store {data} 750",
         f"ic_registry_local_store/node.key {data} 640",
         f"node.key {crypto} 600",
