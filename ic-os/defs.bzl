@@ -301,7 +301,11 @@ def icos_build(name, os):
     vm_launch(
         name = "launch",
         testonly = details.testonly,
-        args = ["--disk_gib={}".format(os.disk_gib)] + ["--forward={0}:{0}".format(port) for port in os.launch_ports],
+        args = [
+            "--default_medium=$(rootpath {})".format(os.launch_medium),
+            "--disk_gib={}".format(os.disk_gib),
+        ] + ["--forward={0}:{0}".format(port) for port in os.launch_ports],
+        data = [os.launch_medium],
         image = "disk-img.tar.zst",
     )
     image_test(

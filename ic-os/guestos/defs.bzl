@@ -80,6 +80,8 @@ GUESTOS = struct(
         "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A " + _KERNEL_ARGUMENTS,
         "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B " + _KERNEL_ARGUMENTS,
     },
+    # What a launched machine is configured by, unless another medium is given.
+    launch_medium = "//ic-os/guestos:dev_bootstrap.img",
     # The status of the replica; ssh is there without being named.
     launch_ports = [8080],
     layout = "//ic-os/guestos:partitions.json",

@@ -20,10 +20,12 @@ _IMAGE = flags.DEFINE_string("image", None, "disk-img.tar.zst, or a raw disk ima
 _KEEP = flags.DEFINE_string("keep", None, "Raw disk that keeps its changes; made from the image if it is not there.")
 _SIZE = flags.DEFINE_integer("disk_gib", 50, "Size of the disk in GiB; the image is made as large with a hole.")
 _MEDIUM = flags.DEFINE_multi_string("medium", [], "Raw image to plug in as a removable USB stick. May be repeated.")
+_DEFAULT_MEDIUM = flags.DEFINE_string(
+    "default_medium", "", "The one to plug in where no --medium is given; empty: none."
+)
 _MEMORY = flags.DEFINE_integer("memory", 2048, "Memory in MiB.")
 _CPUS = flags.DEFINE_integer("cpus", 2, "Processors.")
 _SSH_PORT = flags.DEFINE_integer("ssh_port", 2222, "Port of this machine that leads to ssh of the guest; 0: none.")
-
 _FORWARD = flags.DEFINE_multi_string(
     "forward",
     [],
@@ -113,16 +115,16 @@ def main(argv: Sequence[str]) -> int:
     refuse_arguments(argv)
     forward = provide_ports(_SSH_PORT.value, _FORWARD.value)
     with tempfile.TemporaryDirectory(prefix="launch-") as scratch:
-        media = provide_media(_MEDIUM.value)
+        default = [_DEFAULT_MEDIUM.value] if _DEFAULT_MEDIUM.value else []
+        media = provide_media(_MEDIUM.value or default)
         disk = provide_disk(Path(scratch))
         machine = Machine([disk, *media], memory=_MEMORY.value, cpus=_CPUS.value, forward=forward, restart=True)
         print(f"Starting with {'KVM' if kvm_usable() else 'software emulation (no usable KVM)'}.")
         print("Ctrl-A X ends the machine, Ctrl-A H lists more keys." + ("" if disk.writable else " Changes are lost."))
         for host, guest in forward:
-            if guest == _SSH:
-                print(f"ssh: ssh -p {host} root@localhost")
-            else:
-                print(f"localhost:{host} is port {guest} of the guest")
+            print(f"localhost:{host} is port {guest} of the guest{' (ssh)' if guest == _SSH else ''}.")
+        for medium in media:
+            print(f"{medium.path.name} is plugged in.")
         return launch(machine, _TOOL.value, scratch)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pty
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sysimage import grubenv
-from sysimage.vm.testing import tool
+from sysimage.vm.testing import free_port, tool
 from tests.boot.grub_disk import make_disk, read_environment
 
 SECONDS = 120.0
@@ -71,6 +72,33 @@ def test_console_is_in_the_terminal_and_changes_are_thrown_away(disk: Path) -> N
     terminal.type(CTRL_A + b"x")
     assert terminal.drain() == 0
     assert hashlib.sha256(disk.read_bytes()).hexdigest() == before
+
+
+def test_ports_and_the_default_medium_are_told(disk: Path, tmp_path: Path) -> None:
+    """Another medium takes the place of the default."""
+    for name in ("default.img", "mine.img"):
+        (tmp_path / name).write_bytes(bytes(1 << 20))
+    port, ssh = free_port(), free_port()
+    words = [f"--image={disk}", f"--ssh_port={ssh}", f"--forward={port}:8080", "--memory=512"]
+    words.append(f"--default_medium={tmp_path}/default.img")
+    for more, plugged in (([], b"default.img"), ([f"--medium={tmp_path}/mine.img"], b"mine.img")):
+        terminal = Terminal(*words, *more)
+        terminal.expect(f"localhost:{ssh} is port 22 of the guest (ssh).".encode())
+        terminal.expect(f"localhost:{port} is port 8080 of the guest.".encode())
+        terminal.expect(plugged + b" is plugged in.")
+        terminal.expect(b"BdsDxe: starting")
+        terminal.type(CTRL_A + b"x")
+        assert terminal.drain() == 0
+        assert terminal.text.count(b"is plugged in.") == 1
+
+
+def test_a_port_that_is_taken(disk: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        terminal = Terminal(f"--image={disk}", f"--ssh_port={port}", "--memory=512")
+        assert terminal.drain() == 2
+    mend = f"(hint: another one: --ssh_port={port + 1})"
+    assert terminal.text.decode().strip() == f"error: port {port} of this machine: Address already in use {mend}"
 
 
 def test_ctrl_c_goes_to_the_guest(disk: Path) -> None:
