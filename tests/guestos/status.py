@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 from sysimage.vm.testing import path
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS
+from tests.guestos.guest import BOOT_SECONDS
 
 STATUS_PORT = 8080
 METRICS_PORT = 9100
 SSH_PORT = 22
+TRY_SECONDS = 15.0
 
 
 def get(port: int, target: str, seconds: float = BOOT_SECONDS) -> tuple[int, str]:
@@ -18,12 +19,13 @@ def get(port: int, target: str, seconds: float = BOOT_SECONDS) -> tuple[int, str
     deadline = time.monotonic() + seconds
     while True:
         try:
-            client = http.client.HTTPConnection("127.0.0.1", port, timeout=COMMAND_SECONDS)
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=TRY_SECONDS)
             client.request("GET", target)
             response = client.getresponse()
             return response.status, response.read().decode()
         except (OSError, http.client.HTTPException):
-            # QEMU takes the connection and drops it as long as nobody listens in the guest.
+            # QEMU takes the connection at once. It drops it when nobody listens in the guest, and keeps it, with nobody
+            # to hand it to, when the guest had no network yet.
             assert time.monotonic() < deadline, f"{target}: no answer within {seconds:g} s"
             time.sleep(1)
 
