@@ -39,5 +39,7 @@ def check_replica(port: int, malicious: bool) -> dict[str, Any]:
     assert said["malicious"] is malicious
     assert said["version"] == path("VERSION").read_text().strip()
     assert [address[:7] for address in said["ipv6_addresses"]] == ["fd2b:11"], text
-    assert set(said["mounts"]) == {"/var/lib/ic/data", "/var/lib/ic/backup"}
+    assert said["mounts"] == {
+        f"/var/lib/ic/{name}": f"/dev/mapper/store-shared--{name}" for name in ("data", "backup")
+    }, text
     return said
