@@ -74,8 +74,7 @@ def load(path: Path | str) -> Layout:
                 raise UserError(
                     f"{where}: type {words[4]!r} is not explained", f"a line 'type {words[4]} GUID' before it"
                 )
-            numbers = [_number(words[index], where) for index in (0, 2, 3)]
-            entries.append(Entry(numbers[0], words[1], *numbers[1:], types[words[4]], _guid(words[5], where), words[6]))
+            entries.append(_entry(words, types[words[4]], where))
         else:
             raise UserError(
                 f"{where}: this is no line of a layout: {line.strip()!r}",
@@ -84,6 +83,11 @@ def load(path: Path | str) -> Layout:
     if disk is None:
         raise UserError(f"{path}: there is no disk line", "'disk GUID BYTES'")
     return Layout(*disk, tuple(sorted(entries, key=lambda entry: entry.number)))
+
+
+def _entry(words: list[str], kind: str, where: str) -> Entry:
+    number, start, size = (_number(words[index], where) for index in (0, 2, 3))
+    return Entry(number, words[1], start, size, kind, _guid(words[5], where), words[6])
 
 
 def _number(word: str, where: str) -> int:
@@ -133,9 +137,10 @@ def read_disk(disk: Path) -> Layout:
 
 
 def _content(disk: Path, offset: int, size: int) -> str:
-    command = ["blkid", "--probe", f"--offset={offset}", f"--size={size}", "--output=export", "--match-tag=TYPE", disk]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    for line in done.stdout.splitlines():
+    options = [f"--offset={offset}", f"--size={size}", "--output=export", "--match-tag=TYPE"]
+    done = subprocess.run(["blkid", "--probe", *options, str(disk)], capture_output=True, text=True, check=False)
+    said: str = done.stdout
+    for line in said.splitlines():
         if line.startswith("TYPE="):
             return line.removeprefix("TYPE=")
     return EMPTY if _is_zero(disk, offset, size) else "unknown"

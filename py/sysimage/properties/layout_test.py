@@ -37,7 +37,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Partition(3, "var", 20480, 2048, LINUX, UUID(int=4)),
         Partition(4, "raw", 22528, 2048, LINUX, UUID(int=5)),
     )
-    contents = {
+    contents: dict[str, ExtentMap | gpt.Empty] = {
         "esp": fat.plan(made, FatOptions(label="ESP", size=10240 * 512, volume_id=1)),
         "root": ext4.plan(made, Ext4Options(label="root", uuid=LINUX, hash_seed=LINUX, epoch=0)),
         "var": gpt.EMPTY,

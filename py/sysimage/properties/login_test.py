@@ -22,6 +22,11 @@ def shadow(root: str = "*", admin: str = "!") -> Callable[[Tree], None]:
     )
 
 
+def start_logind(made: Tree) -> None:
+    put(made, "usr/lib/systemd/systemd-logind", "", 0o755)
+    link(made, f"{UNITS}/autovt@.service", "getty@.service")
+
+
 def test_nobody_gets_in() -> None:
     assert found(sound()) == []
     assert login.boot_loader("grub:/grub.cfg", GRUB) == []
@@ -55,10 +60,7 @@ FAULTS: list[tuple[Callable[[Tree], None], str]] = [
         "makes gettys for the consoles of the kernel command line",
     ),
     (
-        lambda made: (
-            put(made, "usr/lib/systemd/systemd-logind", "", 0o755),
-            link(made, f"{UNITS}/autovt@.service", "getty@.service"),
-        )[0],
+        start_logind,
         "login-getty /etc/systemd/logind.conf: logind starts a getty on each virtual terminal; "
         "set NAutoVTs=0 and ReserveVT=0, or mask autovt@.service",
     ),
@@ -109,8 +111,7 @@ def test_masked_units_ask_for_nothing() -> None:
 
 def test_logind_that_starts_no_getty() -> None:
     made = sound()
-    put(made, "usr/lib/systemd/systemd-logind", "", 0o755)
-    link(made, f"{UNITS}/autovt@.service", "getty@.service")
+    start_logind(made)
     put(made, "etc/systemd/logind.conf.d/10-none.conf", "[Login]\nNAutoVTs=0\nReserveVT=0\n")
     assert found(made) == []
 

@@ -121,8 +121,8 @@ def _keywords(node: Node, content: Content | None, links: int) -> Iterator[tuple
         yield "size", str(node.size)
         yield "sha256digest", content.sha256
     for name in sorted(node.xattrs):
-        value = node.xattrs[name]
-        yield f"xattr {name}", capability_text(value) if name == XATTR else value.hex()
+        data = node.xattrs[name]
+        yield f"xattr {name}", capability_text(data) if name == XATTR else data.hex()
 
 
 def quote(text: str) -> str:

@@ -107,7 +107,7 @@ FAULTS: list[tuple[Callable[[Tree], None], str]] = [
         "missing-path /usr/bin/python3: is mentioned by the first line of /usr/bin/x, and does not exist",
     ),
     (
-        lambda made: (put(made, "usr/bin/env", "", 0o755), put(made, "usr/bin/x", "#!/usr/bin/env -S lua\n", 0o755))[0],
+        lambda made: put(made, "usr/bin/x", "#!/usr/bin/env -S lua\n", 0o755),
         "missing-command /usr/bin/x: its first line runs 'lua', which is on no path",
     ),
     (

@@ -41,6 +41,7 @@ _FILES: dict[str, tuple[str, int]] = {
     "usr/bin/tool": ("\x7fELF", 0o755),
     "usr/bin/sh": ("\x7fELF", 0o755),
     "usr/bin/cat": ("\x7fELF", 0o755),
+    "usr/bin/env": ("\x7fELF", 0o755),
     "opt/bin/own.sh": ("#!/bin/sh\nset -eu\ncat /etc/own.conf\n", 0o755),
     "var/lib/dpkg/status": (
         "Package: tool\nStatus: install ok installed\nConffiles:\n /etc/own.conf cc6cc1551a4a155a4cee5e41537cdae6\n",
