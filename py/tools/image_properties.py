@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
         return
     if _UPDATE.value == _SIZE_REPORT.value:
         raise UserError("--subject needs one of --update and --size_report")
-    about = subject.load(_SUBJECT.value)
+    about = subject.load(str(_SUBJECT.value))
     if _SIZE_REPORT.value:
         _report(about)
     else:
