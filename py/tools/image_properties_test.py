@@ -39,6 +39,7 @@ def subject(image: Path, tmp_path: Path) -> Path:
         "password": "",
         "reviewed": [],
         "update": "bazel run //:update",
+        "verity": False,
         "volatile": ["root:etc/hostname"],
         "golden": "properties.txt",
         "manifest": "manifest.mtree",

@@ -41,6 +41,7 @@ def _image_subject_impl(ctx):
         "password": attr.password,
         "reviewed": [file.short_path for file in ctx.files.reviewed],
         "update": attr.update,
+        "verity": attr.verity,
         "volatile": attr.volatile,
     } | {name: getattr(ctx.file, name).short_path for name in single}) + "\n")
     files = [subject] + ctx.files.artifacts + ctx.files.reviewed + [getattr(ctx.file, name) for name in single]
@@ -63,6 +64,7 @@ image_subject = rule(
         "reviewed": attr.label_list(doc = "Reviewed lists.", allow_files = True),
         "sizes": attr.label(doc = "The recorded sizes.", allow_single_file = True, mandatory = True),
         "update": attr.string(doc = "The command that writes the goldens.", mandatory = True),
+        "verity": attr.bool(doc = "Whether the root has a hash tree.", default = True),
         "volatile": attr.string_list(doc = "Files whose content the manifest leaves out."),
     },
 )
@@ -82,9 +84,10 @@ def image_test(
         password = "",
         volatile = [],
         artifacts = [],
+        verity = True,
         size = "medium",
         **kwargs):
-    """Tests a disk image with one verity-protected Debian root filesystem: all that it promises (docs/properties.md).
+    """Tests a disk image with one Debian root filesystem: all that it promises (docs/properties.md).
 
     Partitions are those of an independent table, as sfdisk and blkid read them. Accounts, units, special modes and packages are those of
     the golden file, all files those of the manifest. No right, secret, leftover of a machine, dangling path or missing
@@ -131,6 +134,7 @@ def image_test(
         password: root's, where login is `"console"`.
         volatile: files whose content the manifest leaves out, VOLUME:PATH: what a stamp or the root hash changes.
         artifacts: further files that the budget has limits for.
+        verity: whether the root has a hash tree, which the kernel command lines name; if not, there must be none.
         size: size of the test.
         **kwargs: as for py_test.
     """
@@ -152,6 +156,7 @@ def image_test(
         sizes = sizes,
         tags = ["manual"],
         update = "bazel run //{}:{}_update".format(native.package_name(), name),
+        verity = verity,
         volatile = volatile,
     )
     pytest_test(

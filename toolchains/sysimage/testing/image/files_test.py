@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sysimage.inspection import Image
 from sysimage.properties import System, manifest, properties, sizes
 from sysimage.properties.contents import Content
+from sysimage.properties.judges import judge
 from sysimage.properties.subject import Subject
 from sysimage.text import read_text
 
@@ -32,6 +33,8 @@ def test_files_are_those_of_the_manifest(
     assert not changes, "\n".join(
         [f"the files are not those of {about.manifest}:", *changes, f"If so it shall be: {about.update}"]
     )
+    # mtree(5), as somebody else reads it.
+    assert len(judge("bsdtar", "-tf", about.manifest).splitlines()) == len(found.entries)
     # Equal entries in another order, or lines that say nothing.
     assert manifest.dump(found) == read_text(about.manifest), f"{about.manifest} was edited; {about.update}"
 
