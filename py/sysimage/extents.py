@@ -218,13 +218,28 @@ class Sources:
         key, start = extent.source.source, extent.source.offset
         end = start + extent.length
         if end > (size := self.size(key)):
-            raise UserError(
-                f"source {key!r} has {size} bytes, but byte {end} of it is wanted",
-                hint="it was changed or cut after the map was made; build it again",
-            )
+            raise self._short(key, size, end)
         if key in self._compressed:
             return self._compressed[key].view(start, extent.length)
         return self._views[key][1][start:end]
+
+    def stored(self, extent: Extent) -> Iterator[tuple[Extent, bytes | None]]:
+        """The parts of an extent; with a part that is one whole frame of a compressed source, that frame.
+
+        Raises:
+            UserError: as `view`.
+        """
+        source = extent.source
+        if isinstance(source, bytes) or not source.source.startswith(COMPRESSED):
+            yield extent, None
+            return
+        end = source.offset + extent.length
+        if end > (size := self.size(source.source)):
+            raise self._short(source.source, size, end)
+        position = extent.offset
+        for length, frame in self._compressed[source.source].split(source.offset, extent.length):
+            yield extent.cut(position, position + length), frame
+            position += length
 
     def size(self, key: str) -> int:
         """Bytes of a source, of a compressed one those of its content."""
@@ -248,6 +263,13 @@ class Sources:
             for mapping, _ in self._views.values():
                 if mapping is not None:
                     mapping.madvise(mmap.MADV_DONTNEED)
+
+    @staticmethod
+    def _short(key: str, size: int, end: int) -> UserError:
+        return UserError(
+            f"source {key!r} has {size} bytes, but byte {end} of it is wanted",
+            hint="it was changed or cut after the map was made; build it again",
+        )
 
     def _path(self, key: str) -> Path:
         if key not in self._paths:

@@ -2,7 +2,8 @@
 
 The content is cut into pieces, each compressed as a frame of its own; behind them a skippable frame
 holds the table of their sizes. So any zstd decompresses the file as a stream, and a reader of one
-place decompresses one piece. Source: zstd, contrib/seekable_format/zstd_seekable_compression_format.md.
+place decompresses one piece. A writer cuts where large contents begin and end (`Writer.cut`): then who writes
+such a content into another file under zstd copies its frames (`Reader.split`), and compresses nothing. Source: zstd, contrib/seekable_format/zstd_seekable_compression_format.md.
 
     skippable frame   magic 0x184D2A5E, size of what follows (u32 each)
     one entry a frame size compressed, size of the content (u32 each)
@@ -27,7 +28,7 @@ from sysimage.errors import UserError
 SUFFIX = ".zst"
 FRAME = 1 << 20  # bytes of content in a frame
 FRAME_MAX = 64 << 20  # bytes of content in a frame of others; what a damaged table claims must not take all memory
-LEVEL = 1  # layers are written once and read often; the next level takes half as long again for 4 % less
+LEVEL = 3  # a layer is written once, and its frames go into every image
 THREADS = 2
 _BATCH = 8  # frames that are compressed side by side
 _KEPT = 16  # decompressed frames that a reader holds on to
@@ -40,11 +41,12 @@ _SEEKABLE_MAGIC = 0x8F92EAB1
 
 
 class Writer:
-    """Compresses into a file; the bytes do not depend on how the content is cut into writes."""
+    """Compresses into a file; the bytes depend on the content and where it is cut, not on the writes it comes in."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._buffer = bytearray()
+        self._cuts: list[int] = []  # in the buffer
         self._table: list[bytes] = []
 
     def write_all(self, buffers: Iterable[bytes | memoryview]) -> None:
@@ -52,30 +54,44 @@ class Writer:
         for data in buffers:
             self._buffer += data
         if len(self._buffer) >= _BATCH * FRAME:
-            self._compress(len(self._buffer) // FRAME * FRAME)
+            self._compress(end=False)
+
+    def cut(self) -> None:
+        """What comes next begins a frame."""
+        if len(self._buffer) > (self._cuts[-1] if self._cuts else 0):
+            self._cuts.append(len(self._buffer))
 
     def close(self) -> None:
         """Writes what is left, and the table."""
-        self._compress(len(self._buffer))
+        self._compress(end=True)
         table = b"".join(self._table) + _FOOTER.pack(len(self._table), 0, _SEEKABLE_MAGIC)
         self._file.write(_SKIPPABLE.pack(_SKIPPABLE_MAGIC, len(table)) + table)
 
-    def _compress(self, length: int) -> None:
-        view = memoryview(self._buffer)[:length]
-        pieces = [view[start : start + FRAME] for start in range(0, length, FRAME)]
+    def _compress(self, end: bool) -> None:
+        """Writes all frames that are complete, at the end the last one too."""
+        places = []
+        start = 0
+        for stop in self._cuts:
+            places += [(at, min(at + FRAME, stop)) for at in range(start, stop, FRAME)]
+            start = stop
+        length = len(self._buffer)
+        stop = length if end else length - (length - start) % FRAME
+        places += [(at, min(at + FRAME, stop)) for at in range(start, stop, FRAME)]
+        view = memoryview(self._buffer)
+        pieces = [view[at:to] for at, to in places]
         with ThreadPoolExecutor(THREADS) as pool:
             for piece, frame in zip(pieces, pool.map(_compressed, pieces), strict=True):
                 self._table.append(_ENTRY.pack(len(frame), len(piece)))
                 self._file.write(frame)
         for each in [*pieces, view]:
             each.release()
-        del self._buffer[:length]
+        del self._buffer[:stop]
+        self._cuts = []
 
 
 def _compressed(piece: memoryview) -> bytes:
-    # A compressor is not for two threads. No checksums: they cost a fifth of the time that reading takes, and what the
-    # files of actions should be is known by their hashes.
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=False, write_content_size=True).compress(piece)
+    # A compressor is not for two threads. With checksums: the frames go into images, which travel.
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True).compress(piece)
 
 
 class Reader:
@@ -105,6 +121,25 @@ class Reader:
         """The bytes [offset, offset + length), which must be there; without a copy inside one frame."""
         parts = list(self._parts(offset, length))
         return parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
+
+    def split(self, offset: int, length: int) -> Iterator[tuple[int, bytes | None]]:
+        """The range in parts: bytes of each; for a part that is one whole frame also the frame, as it is stored."""
+        end = offset + length
+        index = max(bisect_right(self._starts, offset) - 1, 0)
+        rest = 0
+        while offset < end:
+            start, stop = self._starts[index], self._starts[index + 1]
+            if start == offset and stop <= end:
+                if rest:
+                    yield rest, None
+                rest = 0
+                yield stop - start, self._read(self._places[index], self._places[index + 1])
+            else:
+                rest += min(stop, end) - offset
+            offset = min(stop, end)
+            index += 1
+        if rest:
+            yield rest, None
 
     def _parts(self, offset: int, length: int) -> Iterator[memoryview]:
         end = offset + length

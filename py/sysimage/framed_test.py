@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,8 +61,46 @@ def test_the_bytes_follow_from_the_content_alone(some: Path, tmp_path: Path) -> 
     # Another version of zstd may give other bytes: then this, and nothing else, changes here.
     assert (
         hashlib.sha256(some.read_bytes()).hexdigest()
-        == "b3680b2771031a4b5de8a146e15eb3c13173df5d94c3f494da55cfa0dd74f79e"
+        == "87ecb4928e6f8b083f0bc789fe21c7272714833d16f3f4e124b44695773ff080"
     )
+
+
+def test_cuts_are_where_they_were_asked_for(tmp_path: Path) -> None:
+    large = SOME[: framed.FRAME + 1000]
+    with (tmp_path / "x.zst").open("wb") as file:
+        writer = framed.Writer(file)
+        writer.cut()
+        writer.write_all([b"head"])
+        writer.cut()
+        writer.cut()
+        writer.write_all([large])
+        writer.cut()
+        writer.write_all([b"tail"])
+        writer.close()
+    reader = framed.open_file(tmp_path / "x.zst", "x")
+    parts = [(length, frame is not None) for length, frame in reader.split(0, reader.size)]
+    assert parts == [(4, True), (framed.FRAME, True), (1000, True), (4, True)]
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [
+        (0, framed.FRAME, [(framed.FRAME, True)]),
+        (0, 10, [(10, False)]),
+        (10, framed.FRAME, [(framed.FRAME, False)]),
+        (10, 2 * framed.FRAME, [(framed.FRAME - 10, False), (framed.FRAME, True), (10, False)]),
+        (5, 0, []),
+    ],
+)
+def test_whole_frames_of_a_range(some: Path, start: int, length: int, expected: list[tuple[int, bool]]) -> None:
+    reader = framed.open_file(some, "some")
+    parts = [*reader.split(start, length)]
+    assert [(size, frame is not None) for size, frame in parts] == expected
+    position = start
+    for size, frame in parts:
+        if frame is not None:
+            assert zstandard.ZstdDecompressor().decompress(frame) == SOME[position : position + size]
+        position += size
 
 
 def test_a_source_behind_the_prefix_is_decompressed(some: Path) -> None:

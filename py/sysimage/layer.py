@@ -77,7 +77,7 @@ def _writing(out: BinaryIO, path: Path | str, key: str) -> Iterator[tar.Writer]:
         writer.close()
         return
     frames = framed.Writer(out)
-    writer = tar.Writer(frames.write_all, COMPRESSED + key)
+    writer = tar.Writer(frames.write_all, COMPRESSED + key, frames.cut)
     yield writer
     writer.close()
     frames.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sysimage import zstd
-from sysimage.extents import ExtentMap, Sources
+from sysimage.extents import Extent, ExtentMap, Sources
 from sysimage.files import atomic_output, write_text
 from sysimage.zstd import Sink
 
@@ -96,12 +96,47 @@ def _write_all(descriptor: int, data: memoryview, offset: int) -> int:
     return done
 
 
+def write_range(
+    image: ExtentMap, sources: Sources, offset: int, length: int, sink: Sink, progress: Progress
+) -> None:
+    """Writes the bytes [offset, offset + length) in order, holes as zeros.
+
+    What is under zstd already, in a source, goes under zstd in a sink as it is.
+
+    Raises:
+        UserError: a source is missing, or shorter than the map says.
+    """
+    if not isinstance(sink, zstd.Frames):
+        for piece in pieces(image, sources, offset, length):
+            sink.write(piece)
+            progress.add(len(piece))
+        return
+    position = offset
+    for extent in image.overlapping(offset, length):
+        for piece in zeros(extent.offset - position):
+            sink.write(piece)
+        for part, frame in sources.stored(extent):
+            if frame is not None:
+                sink.take(frame)
+            else:
+                _write_part(part, sources, sink)
+            progress.add(part.length)
+        position = extent.end
+    for piece in zeros(offset + length - position):
+        sink.write(piece)
+
+
+def _write_part(part: Extent, sources: Sources, sink: Sink) -> None:
+    for start in range(part.offset, part.end, CHUNK):
+        piece = sources.view(part.cut(start, min(start + CHUNK, part.end)))
+        sink.write(piece)
+        sources.mark_read(len(piece))
+
+
 def write_stream(image: ExtentMap, sources: Sources, sink: Sink) -> None:
     """Writes the whole image in order, holes as zeros."""
     progress = Progress("streaming", image.size)
-    for piece in pieces(image, sources, 0, image.size):
-        sink.write(piece)
-        progress.add(len(piece))
+    write_range(image, sources, 0, image.size, sink, progress)
     progress.finish()
 
 
@@ -119,13 +154,12 @@ class _Digest:
 
 @contextlib.contextmanager
 def open_output(
-    path: Path | str, size: int, compress: bool = False, sha256_path: Path | str | None = None
+    path: Path | str, compress: bool = False, sha256_path: Path | str | None = None
 ) -> Iterator[Sink]:
     """A file to stream into; it takes its name when the block ends well.
 
     Args:
         path: the file.
-        size: bytes that will be written, before compression.
         compress: whether to write it as zstd.
         sha256_path: where a line for `sha256sum --check` goes; it names the file without a folder.
 
@@ -135,8 +169,10 @@ def open_output(
     with atomic_output(path) as file:
         digest = _Digest(file)
         if compress:
-            with zstd.compressing(digest, size) as sink:
-                yield sink
+            frames = zstd.Frames(digest)
+            yield frames
+            # Not after an error: a file that ends early would only hide it behind an error of its own.
+            frames.close()
         else:
             yield digest
     if sha256_path is not None:

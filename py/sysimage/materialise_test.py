@@ -3,16 +3,16 @@
 import hashlib
 import io
 import os
+import random
 from pathlib import Path
 
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysimage import materialise
+from sysimage import framed, materialise, zstd
 from sysimage.errors import UserError
-from sysimage.extents import Extent, ExtentMap, FileSlice, ImageReader, Sources, open_raw
+from sysimage.extents import COMPRESSED, Extent, ExtentMap, FileSlice, ImageReader, Sources, open_raw
 
 MIB = 1 << 20
 
@@ -59,12 +59,12 @@ def test_pieces_are_small(sources: Sources) -> None:
 @pytest.mark.parametrize("compress", [False, True])
 def test_streams_and_their_digests(tmp_path: Path, sources: Sources, compress: bool) -> None:
     out = tmp_path / "image.out"
-    with materialise.open_output(out, sample().size, compress, tmp_path / "image.sha256") as sink:
+    with materialise.open_output(out, compress, tmp_path / "image.sha256") as sink:
         materialise.write_stream(sample(), sources, sink)
     data = out.read_bytes()
     assert (tmp_path / "image.sha256").read_text() == f"{hashlib.sha256(data).hexdigest()}  image.out\n"
     if compress:
-        data = zstandard.ZstdDecompressor().decompress(data)
+        data = b"".join(zstd.decompressed(memoryview(data), "image"))
     assert data == ImageReader(sample(), sources).read(0, sample().size)
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_left_of_a_failed_output(tmp_path: Path) -> None:
         materialise.write_raw(image, Sources({}), tmp_path / "raw")
     with (
         pytest.raises(UserError, match=message),
-        materialise.open_output(tmp_path / "out", 5, True, tmp_path / "sum") as sink,
+        materialise.open_output(tmp_path / "out", True, tmp_path / "sum") as sink,
     ):
         materialise.write_stream(image, Sources({}), sink)
     assert list(tmp_path.iterdir()) == []
@@ -104,3 +104,30 @@ def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     progress.add(197)
     progress.finish()
     assert terminal.getvalue() == "\rwriting x: 0 %\rwriting x: 1 %\rwriting x: 100 %\n"
+
+
+def test_frames_of_a_source_are_copied(tmp_path: Path) -> None:
+    """A content that is cut into frames in its source is not compressed again, and what is around it comes out right."""
+    content = random.Random(1).randbytes(3 * MIB // 2)
+    with (tmp_path / "layer").open("wb") as file:
+        frames = framed.Writer(file)
+        frames.write_all([b"header"])
+        frames.cut()
+        frames.write_all([content])
+        frames.cut()
+        frames.write_all([b"padding"])
+        frames.close()
+    size = len(content)
+    extents = [Extent(4096, size, FileSlice(COMPRESSED + "layer", 6)), Extent(8192 + size, 4, b"rest")]
+    image = ExtentMap(3 * MIB, extents)
+    with Sources({"layer": tmp_path / "layer"}) as sources:
+        with materialise.open_output(tmp_path / "image.zst", True) as sink:
+            materialise.write_stream(image, sources, sink)
+        expected = ImageReader(image, sources).read(0, image.size)
+        stored = [frame for _, frame in sources.stored(extents[0])]
+    data = (tmp_path / "image.zst").read_bytes()
+    assert len(stored) == 2
+    for frame in stored:
+        assert frame is not None
+        assert data.count(frame) == 1
+    assert b"".join(zstd.decompressed(memoryview(data), "image")) == expected

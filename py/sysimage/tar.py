@@ -39,6 +39,7 @@ _TYPES = {
 _HARD_LINK = b"1"
 _XATTR = "SCHILY.xattr."
 
+CUT_MIN = 32 << 10  # bytes of a content that has frames of its own, where the archive is cut into frames
 _BATCH_BYTES = 8 << 20
 _BATCH_BUFFERS = 1000  # below IOV_MAX (1024)
 
@@ -62,11 +63,15 @@ class Writer:
     """Writes one archive to a file, large contents without a copy in user space.
 
     `out` is the file, or what takes the bytes in its place, in order and some MiB at a time. `key` is the key under
-    which the archive itself will be a source: what `add` returns takes its content from there.
+    which the archive itself will be a source: what `add` returns takes its content from there. `cut` is called before
+    and after each content of CUT_MIN bytes and more.
     """
 
-    def __init__(self, out: BinaryIO | Callable[[Buffers], None], key: str) -> None:
+    def __init__(
+        self, out: BinaryIO | Callable[[Buffers], None], key: str, cut: Callable[[], None] | None = None
+    ) -> None:
         self._out = out if callable(out) else partial(_write_all, out.fileno())
+        self._cut = cut
         self._key = key
         self._pending: list[bytes | memoryview] = []
         self._pending_bytes = 0
@@ -90,7 +95,13 @@ class Writer:
         if regions == [(0, node.content.size)] or not node.content.size:
             self._header(name, node, _TYPES[NodeType.FILE], node.content.size, b"", {})
             start = self.position
+            large = node.content.size >= CUT_MIN
+            if large:
+                self._mark()
             self._content(node.content, 0, node.content.size, sources)
+            if large:
+                self._mark()
+            self._write(bytes(-node.content.size % BLOCK))
             return replace(node, content=ExtentMap.of_slice(self._key, start, node.content.size))
         return self._sparse(name, node, node.content, regions, sources)
 
@@ -117,6 +128,7 @@ class Writer:
         for offset, length in regions:
             extents.append(Extent(offset, length, FileSlice(self._key, self.position)))
             self._content(content, offset, length, sources)
+            self._write(bytes(-length % BLOCK))
         return replace(node, content=ExtentMap(content.size, extents))
 
     def link(self, path: str, target: str, node: Node) -> None:
@@ -181,7 +193,7 @@ class Writer:
             for start in range(extent.offset, extent.end, _BATCH_BYTES):
                 self._write(sources.view(extent.cut(start, min(start + _BATCH_BYTES, extent.end))))
             position = extent.end
-        self._write(bytes(offset + length - position + -length % BLOCK))
+        self._write(bytes(offset + length - position))
 
     def _write(self, data: bytes | memoryview) -> None:
         if not data:
@@ -191,6 +203,11 @@ class Writer:
         self.position += len(data)
         if self._pending_bytes >= _BATCH_BYTES or len(self._pending) >= _BATCH_BUFFERS:
             self._flush()
+
+    def _mark(self) -> None:
+        if self._cut is not None:
+            self._flush()
+            self._cut()
 
     def _flush(self) -> None:
         self._out(self._pending)

@@ -1,14 +1,14 @@
-"""zstd as this project uses it: one level, one mode, so the same bytes on every machine.
+"""zstd as this project uses it: one level, one way to cut, so the same bytes on every machine.
 
-zstd's multi-threaded mode cuts the input into jobs whose size follows from the
-level alone, so the bytes are the same for any number of threads from one up, and
-for any way the input is cut into writes; its single-threaded mode gives others.
-The number of threads is a constant all the same. What remains is the version of
-the library, which the wheel lock pins and a golden digest in the tests guards.
+What is written is cut into pieces, each compressed as a frame of its own; frames that somebody else made of the same
+level (`framed`) are taken as they are. Any zstd reads frames behind each other as one stream. The bytes do not depend
+on the number of threads, nor on how the input is cut into writes. What remains is the version of the library, which the
+wheel lock pins and a golden digest in the tests guards.
 """
 
-import contextlib
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Protocol
 
 import zstandard
@@ -18,9 +18,9 @@ from sysimage.errors import UserError
 LEVEL = 3
 THREADS = 2
 SUFFIX = ".zst"
-_WRITE_SIZE = 1 << 20  # bytes handed to the file in one piece
-_READ_SIZE = 1 << 20
-_HEADER_MAX = 18  # bytes in a frame's header, at most
+FRAME = 4 << 20  # bytes of content in a frame
+_AHEAD = 16  # frames that wait for those before them
+_READ_SIZE = 128 << 10  # what is behind a frame's end is copied for each frame
 
 
 class Sink(Protocol):
@@ -30,41 +30,86 @@ class Sink(Protocol):
         """Takes these bytes."""
 
 
-@contextlib.contextmanager
-def compressing(sink: Sink, size: int) -> Iterator[Sink]:
-    """A sink that compresses what it is given into `sink`, as one frame.
+class Frames:
+    """A sink that compresses what it is given into `sink`, in frames."""
 
-    Args:
-        sink: takes the compressed bytes.
-        size: bytes that will come; it stands in the frame's header.
-    """
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._buffer = bytearray()
+        self._pool = ThreadPoolExecutor(THREADS)
+        self._queue: deque[bytes | Future[bytes]] = deque()
+        self._empty = True
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Takes these bytes."""
+        done = 0
+        while done < len(data):
+            step = min(len(data) - done, FRAME - len(self._buffer))
+            self._buffer += data[done : done + step]
+            done += step
+            if len(self._buffer) == FRAME:
+                self._cut()
+        return done
+
+    def take(self, frame: bytes) -> None:
+        """Takes a frame as it is."""
+        if self._buffer:
+            self._cut()
+        self._put(frame)
+
+    def close(self) -> None:
+        """Writes what is left; a file of nothing has one frame of nothing."""
+        if self._buffer or self._empty:
+            self._cut()
+        self._drain(0)
+        self._pool.shutdown()
+
+    def _cut(self) -> None:
+        self._put(self._pool.submit(_compressed, bytes(self._buffer)))
+        self._buffer.clear()
+
+    def _put(self, frame: bytes | Future[bytes]) -> None:
+        self._empty = False
+        self._queue.append(frame)
+        self._drain(_AHEAD)
+
+    def _drain(self, left: int) -> None:
+        while len(self._queue) > left:
+            frame = self._queue.popleft()
+            self._sink.write(frame if isinstance(frame, bytes) else frame.result())
+
+
+def _compressed(data: bytes) -> bytes:
+    # A compressor is not for two threads.
     compressor = zstandard.ZstdCompressor(
-        level=LEVEL, threads=THREADS, write_checksum=True, write_content_size=True, write_dict_id=False
+        level=LEVEL, write_checksum=True, write_content_size=True, write_dict_id=False
     )
-    writer = compressor.stream_writer(sink, size=size, write_size=_WRITE_SIZE, closefd=False)  # type: ignore[arg-type]
-    yield writer
-    # Not after an error: a frame that ends early would only hide it behind an error of its own.
-    writer.close()  # type: ignore[no-untyped-call]
+    return compressor.compress(data)
 
 
 def decompress(file: BinaryIO, sink: Sink, name: str) -> None:
-    """Decompresses a file that can be sought in. `name` says in errors which it is.
+    """Decompresses a file, frame by frame. `name` says in errors which it is.
 
     Raises:
         UserError: it is not zstd, is damaged, or ends early.
     """
+    decompressor = zstandard.ZstdDecompressor()
+    frame = None
+    data = b""
+    begun = False
     try:
-        promised = zstandard.get_frame_parameters(file.read(_HEADER_MAX)).content_size
-        file.seek(0)
-        total = 0
-        decompressor = zstandard.ZstdDecompressor()
-        with decompressor.stream_reader(file, _READ_SIZE, read_across_frames=True, closefd=False) as reader:
-            while data := reader.read(_READ_SIZE):
-                total += sink.write(data)
+        while data := data or file.read(_READ_SIZE):
+            begun = True
+            if frame is None:
+                frame = decompressor.decompressobj()
+            sink.write(frame.decompress(data))
+            data = b""
+            if frame.eof:
+                data, frame = frame.unused_data, None
     except zstandard.ZstdError as error:
         raise UserError(f"{name}: not a whole zstd file: {error}") from error
-    if total < promised != zstandard.CONTENTSIZE_UNKNOWN:
-        raise UserError(f"{name}: not a whole zstd file: it has {total} of {promised} bytes")
+    if frame is not None or not begun:
+        raise UserError(f"{name}: not a whole zstd file: it ends {'within a frame' if begun else 'before the first frame'}")
 
 
 def decompressed(data: memoryview, name: str) -> Iterator[bytes]:

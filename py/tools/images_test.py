@@ -11,9 +11,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-import zstandard
 
-from sysimage import fat, gpt, verity
+from sysimage import fat, gpt, verity, zstd
 from sysimage import tree as trees
 from sysimage.extents import ExtentMap, ImageReader, open_raw
 from sysimage.tree import Tree, directory, file
@@ -109,7 +108,7 @@ def test_the_disk_is_right(built: Path) -> None:
 def test_the_archive_has_the_disk(built: Path) -> None:
     packed = (built / "disk.tar.zst").read_bytes()
     assert (built / "disk.sha256").read_text() == f"{hashlib.sha256(packed).hexdigest()}  disk.tar.zst\n"
-    with tarfile.open(fileobj=io.BytesIO(zstandard.ZstdDecompressor().decompress(packed))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(b"".join(zstd.decompressed(memoryview(packed), "disk")))) as archive:
         disk, version = archive.getmembers()
         archive.extract(disk, built / "extracted", filter="data")
         assert (disk.name, disk.size, disk.issparse()) == ("disk.img", 518 * MIB + MIB, True)
@@ -151,7 +150,7 @@ def test_damage_is_exit_status_1(built: Path, tmp_path: Path) -> None:
     result = run(tmp_path, "inspect_image", "verify", "--image=disk.img")
     assert (result.returncode, result.stdout) == (1, "backup header: no signature\n")
     (tmp_path / "disk.tar").write_bytes(
-        zstandard.ZstdDecompressor().decompress((built / "disk.tar.zst").read_bytes()) + b"x"
+        b"".join(zstd.decompressed(memoryview((built / "disk.tar.zst").read_bytes()), "disk")) + b"x"
     )
     result = run(tmp_path, "inspect_image", "verify", "--image=disk.tar")
     assert result.returncode == 1

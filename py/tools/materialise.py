@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> None:
             materialise.write_raw(extents.load(_MAP.value), sources, _RAW_OUT.value)
         elif _STREAM_OUT.value:
             image = extents.load(_MAP.value)
-            with materialise.open_output(_STREAM_OUT.value, image.size, _ZSTD.value, _SHA256_OUT.value) as sink:
+            with materialise.open_output(_STREAM_OUT.value, _ZSTD.value, _SHA256_OUT.value) as sink:
                 materialise.write_stream(image, sources, sink)
 
 
@@ -82,8 +82,7 @@ def _write_tar(path: str, sources: Sources) -> None:
     members = _members(sources)
     if not members:
         raise UserError("--tar_out without members", hint="add --member NAME=MAP")
-    size = sparse_tar.archive_size(members)
-    with materialise.open_output(path, size, _ZSTD.value, _SHA256_OUT.value) as sink:
+    with materialise.open_output(path, _ZSTD.value, _SHA256_OUT.value) as sink:
         sparse_tar.write(members, sources, sink)
 
 

@@ -142,11 +142,11 @@ def test_packings(tmp_path: Path, packing: str) -> None:
     if packing == "raw":
         materialise.write_raw(DISK, NONE, path)
     elif packing == "zst":
-        with materialise.open_output(path, DISK.size, compress=True) as sink:
+        with materialise.open_output(path, compress=True) as sink:
             materialise.write_stream(DISK, NONE, sink)
     else:
         size = sparse_tar.archive_size(members)
-        with materialise.open_output(path, size, compress=packing == "tar.zst") as sink:
+        with materialise.open_output(path, compress=packing == "tar.zst") as sink:
             sparse_tar.write(members[:: -1 if packing == "second member" else 1], NONE, sink)
     findings: list[str] = []
     with open_image(path, "disk.img" if packing == "second member" else "", findings) as opened:
@@ -226,7 +226,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     ):
         pass
     members = [Member("disk.img", ExtentMap(5))]
-    with materialise.open_output(path, sparse_tar.archive_size(members), compress=True) as sink:
+    with materialise.open_output(path, compress=True) as sink:
         sparse_tar.write(members, NONE, sink)
     with (
         pytest.raises(UserError, match=rf"^{path} has no member 'x' \(hint: there are disk.img\)$"),
@@ -241,7 +241,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_damage_of_the_archive_is_found(tmp_path: Path) -> None:
     path = tmp_path / "image"
     members = [Member("disk.img", DISK)]
-    with materialise.open_output(path, sparse_tar.archive_size(members)) as sink:
+    with materialise.open_output(path) as sink:
         sparse_tar.write(members, NONE, sink)
     with path.open("ab") as file:
         file.write(bytes(512))

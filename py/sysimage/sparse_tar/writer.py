@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sysimage.errors import UserError
 from sysimage.extents import ExtentMap, Sources
-from sysimage.materialise import Progress, pieces, zeros
+from sysimage.materialise import Progress, write_range, zeros
 from sysimage.sparse_tar import format as tar
 from sysimage.sparse_tar.format import BLOCK, RECORD
 from sysimage.zstd import Sink
@@ -160,9 +160,7 @@ def write(members: Sequence[Member], sources: Sources, sink: Sink) -> None:
         sink.write(head)
         written += len(head)
         for offset, length in member.segments:
-            for piece in pieces(member.content, sources, offset, length):
-                sink.write(piece)
-                progress.add(len(piece))
+            write_range(member.content, sources, offset, length, sink, progress)
             sink.write(bytes(-length % BLOCK))
             written += length + -length % BLOCK
     for padding in zeros(total - written):

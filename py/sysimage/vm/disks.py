@@ -31,7 +31,7 @@ def unpack(archive: Path | str, folder: Path | str, member: str = MEMBER, size: 
     try:
         with (
             open(archive, "rb") as file,
-            zstandard.ZstdDecompressor().stream_reader(file) as stream,
+            zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream,
             tarfile.open(fileobj=stream, mode="r|") as tar,
         ):
             for entry in tar:
