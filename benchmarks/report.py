@@ -41,6 +41,16 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class Builds:
+    """What a set of targets costs from nothing: actions that ran, wall clock, processor time of the actions."""
+
+    name: str
+    actions: int
+    wall: Times
+    processor: Times
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """All that was measured. memory_limit: bytes that no action may exceed."""
 
@@ -49,6 +59,7 @@ class Results:
     memory: tuple[ActionMemory, ...] = ()
     memory_limit: int = 600 * MIB
     capacities: tuple[Capacity, ...] = ()
+    variants: tuple[Builds, ...] = ()
 
     def to_json(self) -> str:
         """All of it, with the medians and ratios."""
@@ -150,6 +161,24 @@ def render(results: Results) -> str:
             table(
                 ("capacity", "disk, bytes", "plan and write, s", "archive, bytes"),
                 ((each.name, f"{each.disk:,}", spread(each.times), f"{each.archive:,}") for each in results.capacities),
+            )
+        )
+    if results.variants:
+        first = results.variants[0]
+        blocks.append(
+            table(
+                ("outputs of", "actions", "wall clock, s", "to one", "processor time, s", "to one"),
+                (
+                    (
+                        each.name,
+                        str(each.actions),
+                        spread(each.wall),
+                        f"{each.wall.median / first.wall.median:.2f}",
+                        spread(each.processor),
+                        f"{each.processor.median / first.processor.median:.2f}",
+                    )
+                    for each in results.variants
+                ),
             )
         )
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

@@ -2,7 +2,7 @@ import json
 
 from benchmarks import report
 from benchmarks.measure import Outcome, Times
-from benchmarks.report import ActionMemory, Capacity, Results
+from benchmarks.report import ActionMemory, Builds, Capacity, Results
 
 OUTCOME = Outcome(
     key="ext4",
@@ -58,3 +58,17 @@ def test_json_has_what_the_table_has() -> None:
     assert data["outcomes"][0]["reached"] is True
     assert data["outcomes"][0]["ours"] == {"seconds": [1.0, 3.0, 2.0], "median": 2.0}
     assert data["capacities"][0]["disk"] == 1 << 40
+
+
+def test_variants_are_held_against_the_first() -> None:
+    one = Builds("one variant", 10, Times((4.0,)), Times((6.0,)))
+    rest = Builds("all variants", 25, Times((6.0,)), Times((9.0,)))
+    lines = report.render(Results(machine={"processors": "2"}, variants=(one, rest))).splitlines()
+    assert [cell.strip() for cell in lines[-1].split("|")[1:-1]] == [
+        "all variants",
+        "25",
+        "6.00 (6.00-6.00)",
+        "1.50",
+        "9.00 (9.00-9.00)",
+        "1.50",
+    ]

@@ -13,8 +13,14 @@ from benchmarks.workspace import Workspace
 from sysimage.errors import UserError
 
 COMPARISONS = ("image", "clean", "change", "base", "ext4", "verity")
-STUDIES = ("memory", "capacity")
+STUDIES = ("memory", "capacity", "variants")
 EXIT_USER_ERROR = 2
+
+
+def outputs(variant: str) -> list[str]:
+    """Labels of what a variant of GuestOS gives out."""
+    names = ("disk-img", "update-img", "update-img-test", "container", "direct_boot", "version")
+    return [f"//ic-os/guestos/envs/{variant}:{name}" for name in names]
 
 
 def arguments() -> argparse.Namespace:
@@ -25,10 +31,19 @@ def arguments() -> argparse.Namespace:
         "--only", action="append", choices=COMPARISONS + STUDIES, help="one of the measurements; may be repeated"
     )
     parser.add_argument(
-        "--image", default="//ic-os/guestos/envs/dev:disk-img", help="label of the disk image's archive"
+        "--image", default="//ic-os/guestos/envs/prod:disk-img", help="label of the disk image's archive"
     )
     parser.add_argument(
         "--changed", default="ic-os/guestos/rootfs/etc/hosts", help="file to change for `change`, from the root"
+    )
+    parser.add_argument(
+        "--one", nargs="+", default=outputs("dev"), help="labels of one variant's outputs, for `variants`"
+    )
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        default=[label for name in ("prod", "dev", "dev-malicious", "dev-sev") for label in outputs(name)],
+        help="labels of all variants' outputs",
     )
     parser.add_argument("--partition", default="A_root", help="partition that grows for `capacity`")
     parser.add_argument(
@@ -88,6 +103,9 @@ def _measure(workspace: Workspace, work: Path, options: argparse.Namespace, want
         machine=report.machine() | versions(),
         outcomes=outcomes,
         memory=studies.memory(setting) if "memory" in wanted else (),
+        variants=studies.variants(workspace, tuple(options.one), tuple(options.variants), options.runs)
+        if "variants" in wanted
+        else (),
         capacities=studies.capacity(setting, options.partition, options.runs) if "capacity" in wanted else (),
     )
 

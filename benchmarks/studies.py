@@ -1,4 +1,4 @@
-"""What is not a comparison: the memory of each action, and what capacity costs."""
+"""What is not a comparison: the memory of each action, what capacity costs, and what further variants cost."""
 
 import json
 import time
@@ -9,7 +9,8 @@ from benchmarks import actions
 from benchmarks.actions import Action
 from benchmarks.comparisons import Setting
 from benchmarks.measure import Times, progress
-from benchmarks.report import ActionMemory, Capacity
+from benchmarks.report import ActionMemory, Builds, Capacity
+from benchmarks.workspace import Workspace
 
 SECTOR = 512  # bytes
 _GIB_SECTORS = (1 << 30) // SECTOR
@@ -71,3 +72,26 @@ def _plan_and_write(plan: Action, archive: Action, root: Path, folder: Path, log
     actions.run(plan, root, folder, log, places={plan.value("--layout"): folder / "layout.json"})
     actions.run(archive, root, folder, log, places={path: folder / path for path in plan.outputs})
     return time.monotonic() - start
+
+
+def variants(workspace: Workspace, one: tuple[str, ...], all_of_them: tuple[str, ...], rounds: int) -> tuple[Builds, ...]:
+    """All outputs of one variant, and those of all variants, each from nothing: wall clock and processor time.
+
+    Processor time is that of the actions. It does not grow when somebody else uses the machine.
+    """
+    rows = []
+    for name, targets in (("one variant", one), ("all variants", all_of_them)):
+        workspace.build("--nobuild", *targets)  # what is loaded and analysed, and fetched, is not measured
+        workspace.build(*targets)
+        wall: list[float] = []
+        processor: list[float] = []
+        actions_run = 0
+        for number in range(rounds):
+            workspace.remove_outputs()
+            with progress(f"variants, round {number + 1} of {rounds}: {name}"):
+                before, start = workspace.processor_seconds(), time.monotonic()
+                actions_run = workspace.build(*targets)
+                wall.append(time.monotonic() - start)
+                processor.append(workspace.processor_seconds() - before)
+        rows.append(Builds(name, actions_run, Times(tuple(wall)), Times(tuple(processor))))
+    return tuple(rows)

@@ -3,6 +3,7 @@
 A benchmark empties caches and changes a file. In a copy neither is anybody's loss.
 """
 
+import os
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -58,6 +59,16 @@ class Workspace:
         options = [*_BUILD_OPTIONS, f"--profile={self.profile}"]
         execute([*self._bazel, "build", *options, *targets], self.log, cwd=self.root)
         return sandboxed(self.log.read_bytes()[before:].decode(errors="replace"))
+
+    def processor_seconds(self) -> float:
+        """User and system time, in seconds, of all that the server started and that has ended: its actions, not itself.
+
+        Source: proc(5), /proc/PID/stat, cutime and cstime.
+        """
+        text = Path(f"/proc/{self.info('server_pid')}/stat").read_text(encoding="utf-8")
+        # Behind the name, which may have blanks, field 3 is the first.
+        fields = text.rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def remove_outputs(self) -> None:
         """Removes everything that was built, so that every action must run again; the server keeps its analysis.
