@@ -74,7 +74,9 @@ def _plan_and_write(plan: Action, archive: Action, root: Path, folder: Path, log
     return time.monotonic() - start
 
 
-def variants(workspace: Workspace, one: tuple[str, ...], all_of_them: tuple[str, ...], rounds: int) -> tuple[Builds, ...]:
+def variants(
+    workspace: Workspace, one: tuple[str, ...], all_of_them: tuple[str, ...], rounds: int
+) -> tuple[Builds, ...]:
     """All outputs of one variant, and those of all variants, each from nothing: wall clock and processor time.
 
     Processor time is that of the actions. It does not grow when somebody else uses the machine.

@@ -96,9 +96,7 @@ def _write_all(descriptor: int, data: memoryview, offset: int) -> int:
     return done
 
 
-def write_range(
-    image: ExtentMap, sources: Sources, offset: int, length: int, sink: Sink, progress: Progress
-) -> None:
+def write_range(image: ExtentMap, sources: Sources, offset: int, length: int, sink: Sink, progress: Progress) -> None:
     """Writes the bytes [offset, offset + length) in order, holes as zeros.
 
     What is under zstd already, in a source, goes under zstd in a sink as it is.
@@ -153,9 +151,7 @@ class _Digest:
 
 
 @contextlib.contextmanager
-def open_output(
-    path: Path | str, compress: bool = False, sha256_path: Path | str | None = None
-) -> Iterator[Sink]:
+def open_output(path: Path | str, compress: bool = False, sha256_path: Path | str | None = None) -> Iterator[Sink]:
     """A file to stream into; it takes its name when the block ends well.
 
     Args:

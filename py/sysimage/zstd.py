@@ -109,7 +109,9 @@ def decompress(file: BinaryIO, sink: Sink, name: str) -> None:
     except zstandard.ZstdError as error:
         raise UserError(f"{name}: not a whole zstd file: {error}") from error
     if frame is not None or not begun:
-        raise UserError(f"{name}: not a whole zstd file: it ends {'within a frame' if begun else 'before the first frame'}")
+        raise UserError(
+            f"{name}: not a whole zstd file: it ends {'within a frame' if begun else 'before the first frame'}"
+        )
 
 
 def decompressed(data: memoryview, name: str) -> Iterator[bytes]:
