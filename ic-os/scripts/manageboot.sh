@@ -222,7 +222,10 @@ verify_root() {
 
 # The next member must be $1 and fit into $2 bytes. Sets "size".
 member() {
-    read -r size name || exit "${CUT_SHORT}"
+    read -r size name || {
+        echo "it ends where $1 is expected" > "${work}/end"
+        exit "${CUT_SHORT}"
+    }
     [ "${name}" = "$1" ] || die "the archive has '${name}' where $1 is expected; is it an update-img.tar.zst?"
     [ "${size}" -le "$2" ] || die "$1 has ${size} bytes; there is room for $2"
 }
@@ -279,13 +282,14 @@ upgrade_install() {
     unpack='printf "%s %s\n" "${TAR_SIZE}" "${TAR_FILENAME}" && cat'
     set +e
     { zstd --decompress --stdout --quiet 2> "${work}/zstd" || echo > "${work}/failed"; } |
-        { tar --extract --file=- --verbose --index-file="${work}/members" --to-command="${unpack}" 2> "${work}/tar" || echo > "${work}/failed"; } |
+        { tar --extract --file=- --blocking-factor=512 --verbose --index-file="${work}/members" --to-command="${unpack}" 2> "${work}/tar" || echo > "${work}/failed"; } |
         (install_members)
     status=$?
     set -e
     [ "${status}" -eq 0 ] || [ "${status}" -eq "${CUT_SHORT}" ] || exit 2
     if [ "${status}" -ne 0 ] || [ -e "${work}/failed" ]; then
-        die "the archive is damaged, or none: $(cat "${work}/zstd" "${work}/tar" | sed -n '1s/ *$//p')"
+        reason=$(cat "${work}/zstd" "${work}/tar" "${work}/end" 2> /dev/null | sed -n '1{s/^zstd: //;s/^[^:]*stdin[^:]*: *//;s/ *$//;p;}')
+        die "the archive is damaged, or none: ${reason}"
     fi
     # What is no file does not come through the pipe.
     members=$(tr '\n' ' ' < "${work}/members")

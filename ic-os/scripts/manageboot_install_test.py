@@ -122,8 +122,8 @@ def refused(node: Node, data: bytes, message: str, begun: bool = False) -> None:
 
 
 def test_what_is_no_archive(node: Node, release: System) -> None:
-    refused(node, b"", DAMAGED + "zstd: /*stdin*\\: unexpected end of file")
-    refused(node, b"not an archive", DAMAGED + "zstd: /*stdin*\\: unsupported format")
+    refused(node, b"", DAMAGED + "unexpected end of file")
+    refused(node, b"not an archive", DAMAGED + "unsupported format")
 
 
 Change = Callable[[System], dict[str, ExtentMap]]
@@ -215,7 +215,7 @@ def test_name_of_two_lines(node: Node, release: System) -> None:
 MISFIT = "the root of slot B does not fit the root hash in its boot partition"
 LATE: dict[str, tuple[Change, str]] = {
     "no root": (order("boot.img", "VERSION.TXT"), f"the archive has 'VERSION.TXT' where root.img is expected; {WHERE}"),
-    "no version": (order("boot.img", "root.img"), DAMAGED),
+    "no version": (order("boot.img", "root.img"), DAMAGED + "it ends where VERSION.TXT is expected"),
     "one more": (
         lambda release: {**release.members(), "more.img": ExtentMap(MIB)},
         "the archive has 'more.img' where its end is expected",
@@ -272,7 +272,7 @@ def test_archive_that_is_cut_or_damaged_anywhere(seed: int, node: Node, release:
 
 
 def test_something_behind_the_archive(node: Node, release: System) -> None:
-    refused(node, archive(release.members()) + b"garbage", DAMAGED + "zstd: /*stdin*\\: unsupported format", begun=True)
+    refused(node, archive(release.members()) + b"garbage", DAMAGED + "unsupported format", begun=True)
 
 
 def test_commit_without_an_install(node: Node) -> None:

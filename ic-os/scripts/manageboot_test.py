@@ -1,6 +1,7 @@
 """manageboot.sh itself, run by a real shell: slots, states, refusals, each with its exact message."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -245,3 +246,9 @@ def test_grub_partition_that_cannot_be_written(tmp_path: Path) -> None:
     machine.stand_in("dd", "exit 0")
     refused(manageboot(machine, "guestos", "confirm"), "/boot/grub/grubenv did not take the new state")
     assert machine.grubenv.read_bytes() == state("A", "failsafe_check")
+
+
+def test_command_of_the_documentation_makes_a_whole_grubenv() -> None:
+    text = Path(os.environ["DOCUMENTATION"]).read_text()
+    (command,) = re.findall(r"^(printf .*) > /boot/grub/grubenv$", text, re.MULTILINE)
+    assert subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout == state("A", "stable")
