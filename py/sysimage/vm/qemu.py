@@ -41,7 +41,7 @@ _STOP_SECONDS = 10.0
 class Disk:
     """A raw disk image as a virtio disk, or as a removable USB stick.
 
-    Writes go to a throw-away overlay unless `writable`; read_only lets the guest not even try. write_log names a file that
+    Writes go to a throw-away overlay unless `writable`; read_only lets the guest not even try. write_log: a file that
     gets every write in order (see `write_log`); the disk must be writable then.
     """
 

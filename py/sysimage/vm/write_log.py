@@ -1,8 +1,8 @@
 """What a machine wrote to a disk, in order, and the disks that a power cut at any moment would leave of it.
 
-A disk has a cache: until the guest asks it to flush, a write may have reached the medium or not, wholly or in part, and not
-in the order in which it was made. A sector is written wholly or not at all. So one run of a machine stands for as many
-power cuts as one likes, and for worse ones than killing the emulator can make, which never loses a write.
+A disk has a cache: until the guest asks it to flush, a write may have reached the medium or not, wholly or in part, and
+not in the order in which it was made. A sector is written wholly or not at all. So one run of a machine stands for as
+many power cuts as one likes, and for worse ones than killing the emulator can make, which never loses a write.
 
 QEMU writes the log (driver blklogwrites), in the format of the kernel's dm-log-writes.
 Source: linux/Documentation/admin-guide/device-mapper/log-writes.rst; qemu/block/blklogwrites.c.
@@ -126,7 +126,7 @@ class Replay:
 
     @contextmanager
     def power_cut(self, count: int, draw: random.Random) -> Iterator[None]:
-        """The disk as a power cut after that many entries may leave it; behind the block it goes on as if there were none.
+        """The disk as a power cut after that many entries may leave it; after the block it goes on as if nothing was.
 
         Args:
             count: entries that were made; not fewer than at the power cut before.

@@ -9,7 +9,7 @@ from sysimage.vm import write_log
 from sysimage.vm.write_log import DISCARD, FLUSH, SECTOR, Entry, Replay
 
 # (first sector, what is written; a number: sectors without data; flags)
-STEPS = [
+STEPS: list[tuple[int, bytes | int, int]] = [
     (0, b"a" * SECTOR, 0),
     (0, b"", FLUSH),
     (1, b"b" * 2 * SECTOR, 0),
