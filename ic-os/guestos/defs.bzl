@@ -61,6 +61,7 @@ _KERNEL_ARGUMENTS = " ".join([
     "machine_id=PARTUUID=a5ba3816-beaa-d74d-993e-cfa5aa6ba1f6:machine-id",
     "console=ttyS0",
     "panic=10",
+    "oops=panic",
 ])
 
 GUESTOS = struct(
