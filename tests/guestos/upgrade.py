@@ -1,0 +1,112 @@
+"""Upgrades of a GuestOS in QEMU: how the archive gets in, what a disk says of its slots, what stands on the console."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from sysimage import fat, gpt, grubenv
+from sysimage.extents import FileSlice, ImageReader, open_raw
+from sysimage.vm.testing import path
+from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Guest, filesystem
+
+INSTALL_SECONDS = 600.0  # for some 300 MB, under emulation, on a busy machine
+VERIFIED = r"initrd: root is \S+, verified against root_hash="
+CONFIRMED = r"manageboot: slot (\w) is confirmed"
+MANAGEBOOT = "/opt/ic/bin/manageboot.sh guestos"
+
+
+def other(slot: str) -> str:
+    """The other slot."""
+    return {"A": "B", "B": "A"}[slot]
+
+
+def chosen(guest: Guest, slot: str, state: str) -> None:
+    """Waits for what GRUB chooses, which must be this."""
+    found = guest.console.expect(r"GRUB: booting slot (\w), state (\w+),", BOOT_SECONDS)
+    assert (found[1], found[2]) == (slot, state)
+
+
+def started(guest: Guest, slot: str, state: str) -> None:
+    """Waits until the root of the slot that GRUB chooses is open."""
+    chosen(guest, slot, state)
+    guest.console.expect(VERIFIED, BOOT_SECONDS)
+
+
+def environment(disk: Path) -> dict[str, str]:
+    """The state of the boot loader, as it lies on a disk."""
+    reader = open_raw(disk)
+    partition = gpt.read(reader)["grub"]
+    volume = fat.FatReader(ImageReader(reader.map.slice(partition.offset, partition.length), reader.sources))
+    with reader.sources as sources:
+        return grubenv.parse(volume.tree().read("grubenv", sources))
+
+
+def place_in(disk: Path, partition: str, name: str) -> int:
+    """Where on the disk a file in a partition begins."""
+    content, view = filesystem(disk, partition)
+    with view.sources:
+        (extent,) = content[content.resolve(name)].data.slice(0, 1).extents
+        assert isinstance(extent.source, FileSlice)
+        return extent.source.offset
+
+
+def version(name: str) -> str:
+    """What a file with a version says."""
+    return path(name).read_text().strip()
+
+
+def installed_lines(slot: str, name: str) -> str:
+    """What upgrade-install says, in the end."""
+    return (
+        f"manageboot: installing version {name} into slot {slot}\n"
+        f"manageboot: version {name} is in slot {slot}; upgrade-commit starts it"
+    )
+
+
+def install_from_medium(guest: Guest, archive: Path, slot: str, name: str) -> None:
+    """Installs the archive that is plugged in as the only removable medium."""
+    size = archive.stat().st_size
+    command = f"udevadm wait --timeout=60 /dev/sda && head -c {size} /dev/sda | {MANAGEBOOT} upgrade-install -"
+    assert guest.succeeds(command, INSTALL_SECONDS) == installed_lines(slot, name)
+
+
+def commit(guest: Guest) -> None:
+    """Commits, and waits for the machine to end: its reboot."""
+    guest.console.send(f"{MANAGEBOOT} upgrade-commit\n")
+    said = guest.console.expect(r"manageboot: (.*)\n", INSTALL_SECONDS)
+    assert said[1].startswith("rebooting into slot "), said[1]
+    guest.machine.wait(BOOT_SECONDS)
+
+
+def by_ssh(port: int, scratch: Path, command: str, data: bytes) -> tuple[int, str, str]:
+    """Runs a command as root, with data on its standard input: exit status, standard output, standard error."""
+    askpass = scratch / "askpass"
+    askpass.write_text("#!/bin/sh\necho root\n")
+    askpass.chmod(0o755)
+    words = ["ssh", "-p", str(port), "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no"]
+    words += ["-o", "LogLevel=ERROR", "-o", "PubkeyAuthentication=no", "root@127.0.0.1", command]
+    environment = {**os.environ, "SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force", "HOME": str(scratch)}
+    done = subprocess.run(words, input=data, env=environment, capture_output=True, timeout=INSTALL_SECONDS, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def state_of(guest: Guest) -> tuple[str, str]:
+    """boot_alternative and boot_cycle, as the running system sees them; the grub partition is mounted read-only."""
+    assert "ro" in guest.succeeds("findmnt -no OPTIONS /boot/grub").split(",")
+    text = guest.succeeds("head -c 100 /boot/grub/grubenv")
+    found = re.search(r"boot_alternative=(\w)\nboot_cycle=(\w+)\n", text)
+    assert found is not None, text
+    return found[1], found[2]
+
+
+def wait_confirmed(guest: Guest, slot: str) -> None:
+    """Waits, as root on the console, until the running slot confirmed itself."""
+    guest.succeeds("systemctl start confirm-boot.service", BOOT_SECONDS)
+    assert state_of(guest) == (slot, "stable")
+    assert guest.run("systemctl is-active confirm-boot-limit.timer") == ("inactive", 3)
+
+
+def identity(guest: Guest) -> str:
+    """What makes this machine itself: machine id and ssh host key."""
+    return guest.succeeds("cat /etc/machine-id /boot/config/ssh/*.pub", COMMAND_SECONDS)
