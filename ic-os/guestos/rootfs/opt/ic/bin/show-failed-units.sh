@@ -4,7 +4,7 @@
 set -eu
 
 echo "emergency: the system cannot start"
-journalctl --boot --priority warning --output cat --lines 20 --no-pager _PID=1 | sed 's/^/emergency: /'
+journalctl --boot --priority warning --output cat --lines +40 --no-pager _PID=1 | sed 's/^/emergency: /'
 systemctl list-units --failed --plain --no-legend | while read -r unit _; do
     echo "emergency: ${unit} said:"
     journalctl --boot --unit "${unit}" --output cat --lines 5 --no-pager | sed 's/^/emergency:     /'
