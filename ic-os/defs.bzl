@@ -182,11 +182,11 @@ def icos_build(name, os):
     | `:root-test`, `:boot-test` | likewise, of `update-img-test.tar.zst` |
     | `:disk` | the disk as a map (ImageInfo) |
     | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
-    | `:dockerfile_test` | the configuration layer against what a container engine builds of the same Dockerfile; not where the layer is another variant's |
+    | `:dockerfile_test` | the configuration layer against what a container engine builds of the same Dockerfile, where the variant is `judged` |
     | `:image_test` | all that the image promises (docs/properties.md); `:image_test_update` writes `properties.txt`, `manifest.mtree` and `sizes.txt` |
     | `:size_report` | `bazel run`: draws how the image uses `budget.json`, and by which packages |
     | `:launch` | `bazel run`: boots the disk image in QEMU, console in the terminal |
-    | `:reproducibility_test` | the disk image built twice from nothing, in environments that have nothing in common |
+    | `:reproducibility_test` | the disk image built twice from nothing, in environments that have nothing in common, where the variant is `judged` |
 
     Args:
         name: the variant, one of `os.variants`.
@@ -217,11 +217,6 @@ def icos_build(name, os):
             dockerfile = os.dockerfile,
             modes = os.modes,
             visibility = ["//visibility:public"],
-        )
-        dockerfile_test(
-            name = "dockerfile_test",
-            layers = [":rootfs"],
-            reviewed = os.dockerfile_differences,
         )
     _slot(os, details)
     _slot(os, details, suffix = _TEST)
@@ -334,7 +329,13 @@ def icos_build(name, os):
         testonly = True,
         actual = ":image_test_size_report",
     )
-    reproducibility_test(
-        name = "reproducibility_test",
-        target = ":disk-img",
-    )
+    if details.judged:
+        dockerfile_test(
+            name = "dockerfile_test",
+            layers = [":rootfs"],
+            reviewed = os.dockerfile_differences,
+        )
+        reproducibility_test(
+            name = "reproducibility_test",
+            target = ":disk-img",
+        )

@@ -19,6 +19,7 @@ def _variant(
         packages,
         build_type,
         login,
+        judged = False,
         kernel_arguments = [],
         password = "",
         payload_overrides = {},
@@ -31,6 +32,8 @@ def _variant(
         packages: its set of packages.
         build_type: the folder of its files, rootfs/variants/<build_type>.
         login: who may log in without a key, "none" or "console" (image_test).
+        judged: whether a container engine builds its Dockerfile and its image is built twice, in tests that take minutes.
+            dev-malicious has the layers of dev, dev-sev one more file: what the tests judge is made by the same rules.
         kernel_arguments: words of its kernel command line, behind those that all have.
         password: root's, where login is "console".
         payload_overrides: program of `payload` to the one that this variant has in its place.
@@ -44,6 +47,7 @@ def _variant(
     return struct(
         base = "//ic-os/guestos:base_" + packages,
         build_args = {"BUILD_TYPE": build_type},
+        judged = judged,
         kernel_arguments = kernel_arguments,
         login = login,
         password = password,
@@ -114,6 +118,7 @@ GUESTOS = struct(
     variants = {
         "dev": _variant(
             build_type = "dev",
+            judged = True,
             login = "console",
             packages = "dev",
             password = "root",
@@ -139,6 +144,7 @@ GUESTOS = struct(
         ),
         "prod": _variant(
             build_type = "prod",
+            judged = True,
             kernel_arguments = [_NO_CREDENTIALS],
             login = "none",
             packages = "common",
