@@ -52,6 +52,7 @@ def test_there_and_back(copy: Path, tmp_path: Path) -> None:
         assert state_of(guest) == ("A", "stable")
         # Nothing to confirm, and no limit.
         assert guest.run("systemctl is-active confirm-boot.service confirm-boot-limit.timer")[0] == "inactive\ninactive"
+        check_watchdog(guest)
         itself = identity(guest)
         leave_marks(guest, "a")
         refuse_damaged(guest, port, tmp_path, update)
@@ -88,6 +89,12 @@ def test_there_and_back(copy: Path, tmp_path: Path) -> None:
         assert guest.succeeds("cat /opt/ic/share/version.txt") == version("TEST_VERSION")
         assert identity(guest) == itself
         assert marks(guest) == ["", "b", "b"]
+
+
+def check_watchdog(guest: Guest) -> None:
+    """The chipset's watchdog runs, and systemd feeds it: a system that hangs altogether restarts."""
+    assert guest.succeeds("cd /sys/class/watchdog/watchdog0 && cat identity state timeout") == "iTCO_wdt\nactive\n300"
+    assert guest.succeeds("cat /proc/sys/kernel/panic_on_oops /proc/sys/kernel/panic") == "1\n10"
 
 
 def refuse_damaged(guest: Guest, port: int, scratch: Path, update: Path) -> None:
