@@ -36,7 +36,7 @@ from tests.guestos.upgrade import (
 pytest_plugins = ["tests.guestos.guest"]
 
 BLOCK = 4096
-POWER_CUTS = 24
+POWER_CUTS = 20
 OLD = {"boot_alternative": "A", "boot_cycle": "stable"}
 NEW = {"boot_alternative": "B", "boot_cycle": "first_boot"}
 # What an upgrade may never write to, besides the partition table.
@@ -115,6 +115,22 @@ def judge(disk: Path) -> dict[str, str]:
         superblock = verity.read_superblock(root, int(words["verity.data_blocks"]) * BLOCK)
         assert verity.verify(root, superblock, bytes.fromhex(words["root_hash"])) == []
     return state
+
+
+def test_the_judge_finds_what_is_damaged(upgrade: Upgrade, tmp_path: Path) -> None:
+    disk = tmp_path / "disk.img"
+    disks.copy(upgrade.after, disk)
+    assert judge(disk) == NEW
+    place = place_in(disk, "B_root", "sbin/init")
+    disks.flip_byte(disk, place)
+    with pytest.raises(AssertionError):
+        judge(disk)
+    disks.flip_byte(disk, place)
+    assert judge(disk) == NEW
+    # A field of the superblock: groups have so many blocks.
+    disks.flip_byte(disk, region(disk, "B_boot")[0] + 1024 + 0x20)
+    with pytest.raises(AssertionError):
+        judge(disk)
 
 
 def test_running_slot_is_never_written(upgrade: Upgrade, replay: tuple[Replay, Path]) -> None:
