@@ -96,7 +96,8 @@ def test_image_prints_its_properties(image: Path, tmp_path: Path) -> None:
         ),
         (
             ["--subject={folder}/budget.json", "--update"],
-            "{folder}/budget.json is not the subject of an image test: 'artifacts' (hint: the rule image_test writes it)",
+            "{folder}/budget.json is not the subject of an image test: 'artifacts' "
+            "(hint: the rule image_test writes it)",
         ),
         (["--subject={folder}/gone", "--update"], "cannot read {folder}/gone: No such file or directory"),
     ],

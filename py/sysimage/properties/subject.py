@@ -15,7 +15,8 @@ class Subject:
     """One image under test. Paths are relative to the folder that Bazel starts programs in.
 
     artifacts are what the build makes, by name, the image among them; login is a mode of `login.MODES`; update is the
-    command that writes the goldens; verity says whether the root has a hash tree; volatile are files without a recorded content, VOLUME:PATH.
+    command that writes the goldens; verity says whether the root has a hash tree; volatile are files without a
+    recorded content, VOLUME:PATH.
     """
 
     artifacts: dict[str, Path]
