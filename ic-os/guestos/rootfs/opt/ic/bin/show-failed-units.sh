@@ -7,6 +7,6 @@ echo "emergency: the system cannot start"
 journalctl --boot --priority warning --output cat --lines +40 --no-pager _PID=1 | sed 's/^/emergency: /'
 systemctl list-units --failed --plain --no-legend | while read -r unit _; do
     echo "emergency: ${unit} said:"
-    journalctl --boot --unit "${unit}" --output cat --lines 5 --no-pager | sed 's/^/emergency:     /'
+    journalctl --boot --unit "${unit}" --output cat --lines 10 --no-pager | sed 's/^/emergency:     /'
 done
 echo "emergency: restarting in 30 seconds"
