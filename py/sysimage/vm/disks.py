@@ -52,7 +52,8 @@ def unpack(archive: Path | str, folder: Path | str, member: str = MEMBER, size: 
 
 def copy(disk: Path | str, target: Path | str) -> None:
     """A copy of a raw disk whose holes stay holes."""
-    with open(disk, "rb") as source, open(target, "wb") as out:
+    # Without buffers, which know nothing of where lseek moves their file to.
+    with open(disk, "rb", buffering=0) as source, open(target, "wb", buffering=0) as out:
         size = source.seek(0, os.SEEK_END)
         out.truncate(size)
         position = 0

@@ -76,6 +76,18 @@ def test_missing_archive(tmp_path: Path) -> None:
         disks.unpack(tmp_path / "missing", tmp_path)
 
 
+def test_copy_of_data_between_small_holes(tmp_path: Path) -> None:
+    """Less than what files are read ahead: 128 KiB, in newer Pythons."""
+    disk, copy = tmp_path / "disk", tmp_path / "copy"
+    block = 4096
+    with disk.open("wb") as file:
+        for number in range(200):
+            file.seek((number * 5 + 3) * block)
+            file.write(bytes([number + 1]) * (1 + number % 4) * block)
+    disks.copy(disk, copy)
+    assert copy.read_bytes() == disk.read_bytes()
+
+
 def test_copy_keeps_holes(tmp_path: Path) -> None:
     disk, copy = tmp_path / "disk", tmp_path / "copy"
     with open(disk, "wb") as file:
