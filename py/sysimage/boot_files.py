@@ -1,7 +1,8 @@
 """What a machine that loads its kernel itself needs of an image: kernel, initrd and command line of a slot.
 
-Such a machine (QEMU's -kernel, a measured launch under SEV-SNP or TDX) has no boot loader, so nothing gives the variables in
-the command line their value; they are given here. The files are those of the boot partition, byte for byte.
+Such a machine (QEMU's -kernel, a measured launch under SEV-SNP or TDX) has no boot loader, so nothing gives the
+variables in the command line their value; they are given here. The files are those of the boot partition, byte for
+byte.
 """
 
 import re

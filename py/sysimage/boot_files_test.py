@@ -39,8 +39,8 @@ def a_disk(files: Mapping[str, bytes]) -> ImageReader:
     tree = Tree()
     for name, content in files.items():
         tree.add(name, file(content))
-    content = ext4.plan(tree, ext4.Ext4Options(UUID(int=1), UUID(int=2), 0))
-    return ImageReader(gpt.plan(gpt.parse(LAYOUT), {"boot": content, "data": gpt.EMPTY}), Sources({}))
+    boot = ext4.plan(tree, ext4.Ext4Options(UUID(int=1), UUID(int=2), 0))
+    return ImageReader(gpt.plan(gpt.parse(LAYOUT), {"boot": boot, "data": gpt.EMPTY}), Sources({}))
 
 
 @pytest.mark.parametrize("slot", ["A", "B"])

@@ -3,7 +3,8 @@
 The content is cut into pieces, each compressed as a frame of its own; behind them a skippable frame
 holds the table of their sizes. So any zstd decompresses the file as a stream, and a reader of one
 place decompresses one piece. A writer cuts where large contents begin and end (`Writer.cut`): then who writes
-such a content into another file under zstd copies its frames (`Reader.split`), and compresses nothing. Source: zstd, contrib/seekable_format/zstd_seekable_compression_format.md.
+such a content into another file under zstd copies its frames (`Reader.split`), and compresses nothing.
+Source: zstd, contrib/seekable_format/zstd_seekable_compression_format.md.
 
     skippable frame   magic 0x184D2A5E, size of what follows (u32 each)
     one entry a frame size compressed, size of the content (u32 each)

@@ -107,7 +107,7 @@ def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_frames_of_a_source_are_copied(tmp_path: Path) -> None:
-    """A content that is cut into frames in its source is not compressed again, and what is around it comes out right."""
+    """A content that has frames of its own in its source is not compressed again; what is around it comes out right."""
     content = random.Random(1).randbytes(3 * MIB // 2)
     with (tmp_path / "layer").open("wb") as file:
         frames = framed.Writer(file)

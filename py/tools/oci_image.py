@@ -49,24 +49,16 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--tree and --layers_tree go together")
     with tempfile.TemporaryDirectory(dir=Path(out).parent) as scratch:
         layers = list(_LAYER.value)
-        if _TREE.value and (late := _late_layer(Path(scratch))):
+        if _TREE.value and _LAYERS_TREE.value:
+            late = Path(scratch) / "late.tar.zst"
+            with parse_sources(_SOURCE.value) as sources:
+                layer.write(tree.load(_TREE.value), late, "late", sources, tree.load(_LAYERS_TREE.value))
             layers.append(str(late))
             config.history.append(History("late files", empty_layer=False))
         manifest = oci.write(out, layers, config, name, _EPOCH.value, _ARCHITECTURE.value)
     if _DIGEST_OUT.value:
         with atomic_output(_DIGEST_OUT.value) as file:
             file.write(f"sha256:{manifest.sha256}\n".encode())
-
-
-def _late_layer(scratch: Path) -> Path | None:
-    """What the tree has and the layers have not, as a layer; None if that is nothing."""
-    below, whole = tree.load(_LAYERS_TREE.value), tree.load(_TREE.value)
-    if below == whole:
-        return None
-    path = scratch / "late.tar.zst"
-    with parse_sources(_SOURCE.value) as sources:
-        layer.write(whole, path, "late", sources, below)
-    return path
 
 
 def _required(flag: flags.FlagHolder[str | None]) -> str:

@@ -1,7 +1,7 @@
 """dev-sev without boot loader: kernel, initrd and command line that were taken out of its image start it.
 
-There is no SEV-SNP here, so nothing is measured and no memory is encrypted: what is shown is that the files are those of
-the image, and that they boot it. The guest's part of SEV-SNP is looked at as far as it goes without the processor.
+There is no SEV-SNP here, so nothing is measured and no memory is encrypted: what is shown is that the files are those
+of the image, and that they boot it. The guest's part of SEV-SNP is looked at as far as it goes without the processor.
 """
 
 import os

@@ -10,9 +10,10 @@ What comes out goes to the virtio port `results` as one tar, for each build a fo
 status), `log`, `image.json` (what the engine says of the image) and `changes.tar` (the upper directory of overlayfs,
 with all attributes).
 
-To load an image it has two disks only, vdb being the work: `image.tar`, an image archive, and `container.json` (names of
-transports, commands). The results are `images` (the identity that each transport gave the image, one a line), `tree.tar` (what a
-container of it has, before anything ran), and for each command a folder `run-NUMBER` with `status` and `log`.
+To load an image it has two disks only, vdb being the work: `image.tar`, an image archive, and `container.json` (names
+of transports, commands). The results are `images` (the identity that each transport gave the image, one a line),
+`tree.tar` (what a container of it has, before anything ran), and for each command a folder `run-NUMBER` with `status`
+and `log`.
 """
 
 import json

@@ -91,8 +91,8 @@ def run(
 class Loaded:
     """What the engine made of an image archive.
 
-    images: the identity that each transport gave the image; tree: what a container of it has; runs: exit status and output
-    of each command.
+    images: the identity that each transport gave the image; tree: what a container of it has; runs: exit status and
+    output of each command.
     """
 
     images: tuple[str, ...]

@@ -145,7 +145,6 @@ def test_packings(tmp_path: Path, packing: str) -> None:
         with materialise.open_output(path, compress=True) as sink:
             materialise.write_stream(DISK, NONE, sink)
     else:
-        size = sparse_tar.archive_size(members)
         with materialise.open_output(path, compress=packing == "tar.zst") as sink:
             sparse_tar.write(members[:: -1 if packing == "second member" else 1], NONE, sink)
     findings: list[str] = []

@@ -53,9 +53,9 @@ def container_test(name, image, src, commands, seconds = 900, size = "large", **
     ```starlark
     container_test(
         name = "container_test",
+        src = ":root_files",
         commands = {"cat /etc/version": "0\\\\.0\\\\.0-unstamped"},
         image = ":container-img.tar",
-        src = ":root_files",
     )
     ```
 

@@ -72,8 +72,8 @@ archive; for skopeo and buildah it is `oci-archive:` or `docker-archive:`. The o
 ```starlark
 oci_image(
     name = "container",
-    out = "container-img.tar",
     src = ":root_files",
+    out = "container-img.tar",
     image_name = "example:dev",
 )
 ```
