@@ -31,7 +31,7 @@ load("//toolchains/vm:defs.bzl", "vm_launch")
 # Of the version of an image that upgrades are tested with.
 _TEST = "-test"
 
-def icos_shared(os):
+def icos_shared(name, os):
     """Declares what all variants of an operating system have in common, in the package //ic-os/<os>.
 
     | target | what it is |
@@ -40,8 +40,11 @@ def icos_shared(os):
     | `:esp`, `:grub`, `:config` | the partitions that both slots share (ImageInfo) |
 
     Args:
+        name: the name of the operating system, and of its package.
         os: the operating system, a struct as `GUESTOS` in //ic-os/guestos:defs.bzl.
     """
+    if name != os.name:
+        fail("icos_shared: name must be that of the operating system, \"{}\"; got \"{}\"".format(os.name, name))
     initrd_image(
         name = "initrd",
         out = "initrd.img",
