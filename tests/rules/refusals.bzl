@@ -13,6 +13,7 @@ load(
     "verity_image",
     "version_file",
 )
+load("//toolchains/sysimage/private:container_test.bzl", "container_subject")  # buildifier: disable=bzl-visibility
 load("//toolchains/sysimage/private:dockerfile_test.bzl", "dockerfile_subject")  # buildifier: disable=bzl-visibility
 load("//toolchains/sysimage/private:image_test.bzl", "image_subject")  # buildifier: disable=bzl-visibility
 load("//toolchains/testing:refusals.bzl", "refusals")
@@ -255,6 +256,22 @@ def _disks():
         },
     )
     refusals(
+        name = "container_test",
+        rule = container_subject,
+        image = "image.tar",
+        src = ":tree",
+        cases = {
+            "no_commands": (
+                {"commands": {}},
+                "container_test: commands must have at least one command to run in the container; got none",
+            ),
+            "no_pattern": (
+                {"commands": {"true": ""}},
+                "container_test: commands must have a command and a pattern of what it prints each; got {\"true\": \"\"}",
+            ),
+        },
+    )
+    refusals(
         name = "oci_image",
         rule = oci_image,
         image_name = "example:dev",
@@ -283,7 +300,7 @@ def _disks():
             ),
         },
     )
-    return ["boot_files", "disk_image", "image_archive", "oci_image"]
+    return ["boot_files", "container_test", "disk_image", "image_archive", "oci_image"]
 
 def _trees():
     refusals(

@@ -8,19 +8,15 @@ load(":sources.bzl", "DEFAULT_EPOCH", "source_key")
 _RULE = "container_test"
 _ENGINE = "//toolchains/vm/engine:"
 
-def check_commands(commands):
-    """Refuses commands that show nothing.
-
-    Args:
-        commands: command to pattern.
-    """
-    if not commands:
+def _check(attr):
+    if not attr.commands:
         refuse(_RULE, "commands", "have at least one command to run in the container", "none")
-    for command, pattern in commands.items():
+    for command, pattern in attr.commands.items():
         if not command or not pattern:
             refuse(_RULE, "commands", "have a command and a pattern of what it prints each", repr({command: pattern}))
 
 def _container_subject_impl(ctx):
+    _check(ctx.attr)
     src = ctx.attr.src[RootfsInfo]
     sources = src.sources.to_list()
     subject = ctx.actions.declare_file(ctx.label.name + ".json")
@@ -68,7 +64,6 @@ def container_test(name, image, src, commands, seconds = 900, size = "large", **
         size: size of the test; a minute or two for an image of 300 MB.
         **kwargs: as for py_test.
     """
-    check_commands(commands)
     container_subject(
         name = name + "_subject",
         testonly = True,
