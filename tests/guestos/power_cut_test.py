@@ -1,7 +1,7 @@
 """Power cuts during the first boot: wherever one falls, the next boot ends with a complete system.
 
 One first boot runs, and the disk is copied at marked and at random moments of it, as a power cut would leave it; at the
-end QEMU is killed. Then each of these disks is booted. power_cut_test takes a few of the moments, since each costs a boot,
+end QEMU is killed. Then each of these disks is booted. Each costs a boot: power_cut_test takes a few of the moments,
 power_cut_all_test all of them.
 """
 
