@@ -30,6 +30,7 @@ def guest(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gu
         command_line=COMMAND_LINE,
         memory=1536,
         cpus=1,
+        network=True,
     )
     with VirtualMachine(machine, tool(), tmp_path_factory.mktemp("direct"), log("direct-boot")) as running:
         guest = Guest(running, image.disk)

@@ -59,7 +59,7 @@ class Guest:
         """Waits until everything that is to start has started; nothing of it may have failed."""
         state, _ = self.run("systemctl is-system-running --wait", BOOT_SECONDS)
         failed = self.succeeds("systemctl --failed --no-legend --plain")
-        assert (state, failed) == ("running", "")
+        assert (state, failed) == ("running", ""), f"the system is {state}; failed: {failed}"
 
     def snapshot(self, target: Path) -> Path:
         """Copies the disk as a power cut at this moment would leave it; the guest goes on.
