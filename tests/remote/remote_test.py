@@ -40,7 +40,7 @@ ACTIONS = {
     "InitrdImage": 1,
     "ModuleIndex": 1,
     "PackageLockCheck": 1,
-    "RootfsLayer": 2,
+    "RootfsLayer": 3,
     "UnpackTool": 2,
     "VerityPlan": 1,
     "Version": 1,
