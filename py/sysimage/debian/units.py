@@ -183,6 +183,10 @@ def disable(root: Root, name: str, manager: str = "system") -> None:
         template = last.partition("@")[0] + "@" + last[last.rindex(".") :] if "@" in last and "." in last else last
         if node.target.rpartition("/")[2] in names and ("@" not in name or name in (last, template)):
             root.tree.remove(place)
+            # A folder of links goes with its last one.
+            folder = place.rpartition("/")[0]
+            if folder != top and not root.tree.children(folder):
+                root.tree.remove(folder)
 
 
 def mask(root: Root, name: str, manager: str = "system") -> None:

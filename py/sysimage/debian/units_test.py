@@ -42,6 +42,7 @@ def test_enable_makes_all_links() -> None:
     units.disable(tree, "a.service")
     units.disable(tree, "b.socket")
     assert links(tree) == {}
+    assert tree.tree.children(ETC) == ["own.service"]
 
 
 @pytest.mark.parametrize(
