@@ -24,13 +24,12 @@ from typing import BinaryIO
 
 import zstandard
 
+from sysimage import zstd
 from sysimage.errors import UserError
 
 SUFFIX = ".zst"
 FRAME = 1 << 20  # bytes of content in a frame
 FRAME_MAX = 64 << 20  # bytes of content in a frame of others; what a damaged table claims must not take all memory
-LEVEL = 3  # a layer is written once, and its frames go into every image
-THREADS = 2
 _BATCH = 8  # frames that are compressed side by side
 _KEPT = 16  # decompressed frames that a reader holds on to
 
@@ -80,19 +79,14 @@ class Writer:
         places += [(at, min(at + FRAME, stop)) for at in range(start, stop, FRAME)]
         view = memoryview(self._buffer)
         pieces = [view[at:to] for at, to in places]
-        with ThreadPoolExecutor(THREADS) as pool:
-            for piece, frame in zip(pieces, pool.map(_compressed, pieces), strict=True):
+        with ThreadPoolExecutor(zstd.THREADS) as pool:
+            for piece, frame in zip(pieces, pool.map(zstd.compress_frame, pieces), strict=True):
                 self._table.append(_ENTRY.pack(len(frame), len(piece)))
                 self._file.write(frame)
         for each in [*pieces, view]:
             each.release()
         del self._buffer[:stop]
         self._cuts = []
-
-
-def _compressed(piece: memoryview) -> bytes:
-    # A compressor is not for two threads. With checksums: the frames go into images, which travel.
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True).compress(piece)
 
 
 class Reader:

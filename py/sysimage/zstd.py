@@ -65,7 +65,7 @@ class Frames:
         self._pool.shutdown()
 
     def _cut(self) -> None:
-        self._put(self._pool.submit(_compressed, bytes(self._buffer)))
+        self._put(self._pool.submit(compress_frame, bytes(self._buffer)))
         self._buffer.clear()
 
     def _put(self, frame: bytes | Future[bytes]) -> None:
@@ -79,8 +79,8 @@ class Frames:
             self._sink.write(frame if isinstance(frame, bytes) else frame.result())
 
 
-def _compressed(data: bytes) -> bytes:
-    # A compressor is not for two threads.
+def compress_frame(data: bytes | memoryview) -> bytes:
+    """One frame, with a checksum: it may travel. May be called by several threads at once."""
     compressor = zstandard.ZstdCompressor(
         level=LEVEL, write_checksum=True, write_content_size=True, write_dict_id=False
     )
