@@ -41,8 +41,7 @@ def read(disk: ImageReader, partition: str, slot: str, variables: Mapping[str, s
     Raises:
         UserError: there is no such partition, file or slot; a variable without a value, or a value without a variable.
     """
-    entry = gpt.read(disk)[partition]
-    content = ImageReader(disk.map.slice(entry.offset, entry.length), disk.sources)
+    content = gpt.open_partition(disk, partition)
     if not ext4.find(content):
         raise UserError(f"partition {partition!r} is not ext4", hint="name the boot partition of a slot")
     tree = ext4.read(content)

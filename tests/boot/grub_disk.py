@@ -10,7 +10,7 @@ from uuid import UUID
 from sysimage import fat, gpt, grub, grubenv, tree
 from sysimage.ext4.options import Ext4Options
 from sysimage.ext4.plan import plan as plan_ext4
-from sysimage.extents import ExtentMap, ImageReader, Sources, open_raw
+from sysimage.extents import ExtentMap, Sources, open_raw
 from sysimage.materialise import write_raw
 from sysimage.tree import Tree
 from sysimage.vm.testing import path
@@ -75,9 +75,8 @@ def make_disk(target: Path, environment: bytes, names: tuple[str, ...] = PARTITI
 
 
 def read_environment(disk: Path) -> dict[str, str]:
-    """Grubenv as it lies on the disk now."""
+    """The state of the boot loader, as it lies on a disk."""
     reader = open_raw(disk)
-    partition = layout(PARTITIONS)["grub"]
-    volume = fat.FatReader(ImageReader(reader.map.slice(partition.offset, partition.length), reader.sources))
     with reader.sources as sources:
+        volume = fat.FatReader(gpt.open_partition(reader, "grub"))
         return grubenv.parse(volume.tree().read("grubenv", sources))

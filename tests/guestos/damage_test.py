@@ -8,23 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sysimage.extents import FileSlice
 from sysimage.vm import disks
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Image, boot, filesystem
+from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Image, boot, filesystem, place_in
 
 pytest_plugins = ["tests.guestos.guest"]
 
 BLOCK = 4096
 CORRUPTED = "Kernel panic - not syncing: dm-verity device corrupted"
-
-
-def place_in(disk: Path, partition: str, name: str, offset: int) -> int:
-    """Where on the disk a byte of a file in a partition lies."""
-    content, view = filesystem(disk, partition)
-    with view.sources:
-        (extent,) = content[content.resolve(name)].data.slice(offset, 1).extents
-        assert isinstance(extent.source, FileSlice)
-        return extent.source.offset
 
 
 def never_boots(disk: Path, scratch: Path, name: str) -> str:
@@ -37,7 +27,7 @@ def never_boots(disk: Path, scratch: Path, name: str) -> str:
 
 
 def test_flipped_byte_in_the_root_data_stops_the_boot(image: Image, copy: Path, tmp_path: Path) -> None:
-    at = place_in(copy, "A_root", "sbin/init", 0)
+    at = place_in(copy, "A_root", "sbin/init")
     disks.flip_byte(copy, at)
     block = (at - image.root_offset) // BLOCK
     assert re.search(rf"verity: \S+: data block {block} is corrupted", never_boots(copy, tmp_path, "damaged-data"))
@@ -45,7 +35,7 @@ def test_flipped_byte_in_the_root_data_stops_the_boot(image: Image, copy: Path, 
 
 def test_flipped_byte_in_the_hash_tree_stops_the_boot(image: Image, copy: Path, tmp_path: Path) -> None:
     """In the hash of the first block of init, at the lowest level of the tree."""
-    data_block = (place_in(copy, "A_root", "sbin/init", 0) - image.root_offset) // BLOCK
+    data_block = (place_in(copy, "A_root", "sbin/init") - image.root_offset) // BLOCK
     data_blocks, hash_start = int(image.parameter("verity.data_blocks")), int(image.parameter("verity.hash_start"))
     per_block = BLOCK // 32
     levels = [-(-data_blocks // per_block)]  # blocks of each level, lowest first; on disk the highest comes first
@@ -60,7 +50,7 @@ def test_flipped_byte_in_the_hash_tree_stops_the_boot(image: Image, copy: Path, 
 def test_wrong_root_hash_stops_the_boot(image: Image, copy: Path, tmp_path: Path) -> None:
     """One digit of it, in the command line of the slot."""
     root_hash = image.parameter("root_hash")
-    start = place_in(copy, "A_boot", "boot_args", 0)
+    start = place_in(copy, "A_boot", "boot_args")
     content, view = filesystem(copy, "A_boot")
     with view.sources as sources:
         position = content.read("boot_args", sources).index(root_hash.encode()) + 20
@@ -73,7 +63,7 @@ def test_wrong_root_hash_stops_the_boot(image: Image, copy: Path, tmp_path: Path
 @pytest.mark.parametrize("word", ["root_hash", "verity.data_blocks"])
 def test_command_line_without_a_parameter_stops_the_boot(word: str, copy: Path, tmp_path: Path) -> None:
     """The initrd says what is missing, and the kernel panics: there is no shell, and no way on."""
-    start = place_in(copy, "A_boot", "boot_args", 0)
+    start = place_in(copy, "A_boot", "boot_args")
     content, view = filesystem(copy, "A_boot")
     with view.sources as sources:
         position = content.read("boot_args", sources).index(f" {word}=".encode()) + 1

@@ -14,7 +14,7 @@ import pytest
 
 from sysimage import fat, gpt, grub, tree
 from sysimage.ext4.read import read as read_ext4
-from sysimage.extents import ImageReader, Sources, open_raw
+from sysimage.extents import FileSlice, ImageReader, Sources, open_raw
 from sysimage.materialise import write_raw
 from sysimage.tree import Tree
 from sysimage.vm import disks
@@ -129,10 +129,17 @@ def medium(target: Path, files: dict[str, bytes], label: str = "CONFIG") -> Path
 
 def filesystem(disk: Path, partition: str) -> tuple[Tree, ImageReader]:
     """The tree of an ext4 partition of a raw disk; its contents are slices of the disk."""
-    reader = open_raw(disk)
-    entry = gpt.read(reader)[partition]
-    view = ImageReader(reader.map.slice(entry.offset, entry.length), reader.sources)
+    view = gpt.open_partition(open_raw(disk), partition)
     return read_ext4(view), view
+
+
+def place_in(disk: Path, partition: str, name: str) -> int:
+    """Where on the disk a file in a partition begins."""
+    content, view = filesystem(disk, partition)
+    with view.sources:
+        (extent,) = content[content.resolve(name)].data.slice(0, 1).extents
+        assert isinstance(extent.source, FileSlice)
+        return extent.source.offset
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from sysimage import fat, gpt, grubenv
-from sysimage.extents import FileSlice, ImageReader, open_raw
 from sysimage.vm.testing import path
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Guest, filesystem
+from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Guest
 
 INSTALL_SECONDS = 600.0  # for some 300 MB, under emulation, on a busy machine
 VERIFIED = r"initrd: root is \S+, verified against root_hash="
@@ -31,24 +29,6 @@ def started(guest: Guest, slot: str, state: str) -> None:
     """Waits until the root of the slot that GRUB chooses is open."""
     chosen(guest, slot, state)
     guest.console.expect(VERIFIED, BOOT_SECONDS)
-
-
-def environment(disk: Path) -> dict[str, str]:
-    """The state of the boot loader, as it lies on a disk."""
-    reader = open_raw(disk)
-    partition = gpt.read(reader)["grub"]
-    volume = fat.FatReader(ImageReader(reader.map.slice(partition.offset, partition.length), reader.sources))
-    with reader.sources as sources:
-        return grubenv.parse(volume.tree().read("grubenv", sources))
-
-
-def place_in(disk: Path, partition: str, name: str) -> int:
-    """Where on the disk a file in a partition begins."""
-    content, view = filesystem(disk, partition)
-    with view.sources:
-        (extent,) = content[content.resolve(name)].data.slice(0, 1).extents
-        assert isinstance(extent.source, FileSlice)
-        return extent.source.offset
 
 
 def version(name: str) -> str:

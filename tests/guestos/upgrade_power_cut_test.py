@@ -14,20 +14,19 @@ from pathlib import Path
 import pytest
 
 from sysimage import gpt, grub, verity
-from sysimage.extents import ImageReader, open_raw
+from sysimage.extents import open_raw
 from sysimage.vm import disks
 from sysimage.vm.qemu import Disk, Machine, VirtualMachine
 from sysimage.vm.testing import log, path, tool
 from sysimage.vm.write_log import Replay
-from tests.guestos.guest import BOOT_SECONDS, MEMORY, Guest, Image, boot, filesystem
+from tests.boot.grub_disk import read_environment
+from tests.guestos.guest import BOOT_SECONDS, MEMORY, Guest, Image, boot, filesystem, place_in
 from tests.guestos.upgrade import (
     CONFIRMED,
     MANAGEBOOT,
     chosen,
     commit,
-    environment,
     install_from_medium,
-    place_in,
     started,
     state_of,
     version,
@@ -75,7 +74,7 @@ def upgrade(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
         guest.succeeds("echo a > /var/mark && sync")
         install_from_medium(guest, path("UPDATE"), "B", version("TEST_VERSION"))
         commit(guest)
-    assert environment(after) == NEW
+    assert read_environment(after) == NEW
     with Replay(after, written) as replay:
         boot_b = region(image.disk, "B_boot")
         began = next(number for number, entry in enumerate(replay.entries) if entry.touches(*boot_b))
@@ -94,7 +93,7 @@ def replay(upgrade: Upgrade, tmp_path: Path) -> Iterator[tuple[Replay, Path]]:
 
 def judge(disk: Path) -> dict[str, str]:
     """The state on a disk, whose next slot must be whole: a sound boot partition, and the root that it asks for."""
-    state = environment(disk)
+    state = read_environment(disk)
     assert state in (OLD, NEW)
     slot = state["boot_alternative"]
     offset, _ = region(disk, f"{slot}_boot")
@@ -110,8 +109,7 @@ def judge(disk: Path) -> dict[str, str]:
     words = dict(re.findall(r"(\S+?)=(\S+)", line))
     reader = open_raw(disk)
     with reader.sources:
-        entry = gpt.read(reader)[f"{slot}_root"]
-        root = ImageReader(reader.map.slice(entry.offset, entry.length), reader.sources)
+        root = gpt.open_partition(reader, f"{slot}_root")
         superblock = verity.read_superblock(root, int(words["verity.data_blocks"]) * BLOCK)
         assert verity.verify(root, superblock, bytes.fromhex(words["root_hash"])) == []
     return state
@@ -184,7 +182,7 @@ def test_killed_before_it_is_confirmed_falls_back_and_stays(upgrade: Upgrade, tm
         with boot(disk, tmp_path, f"killed-{number}") as guest:
             started(guest, slot, state)
             guest.power_cut()
-    assert environment(disk) == OLD
+    assert read_environment(disk) == OLD
 
 
 def test_system_that_is_not_healthy_restarts_by_itself_and_the_old_one_is_as_it_was(

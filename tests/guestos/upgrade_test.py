@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sysimage.vm import disks
 from sysimage.vm.testing import free_port, path
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Guest, boot
+from tests.boot.grub_disk import read_environment
+from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Guest, boot, place_in
 from tests.guestos.upgrade import (
     CONFIRMED,
     MANAGEBOOT,
@@ -12,11 +13,9 @@ from tests.guestos.upgrade import (
     by_ssh,
     chosen,
     commit,
-    environment,
     identity,
     install_from_medium,
     installed_lines,
-    place_in,
     started,
     state_of,
     version,
@@ -61,7 +60,7 @@ def test_there_and_back(copy: Path, tmp_path: Path) -> None:
         assert said == (0, installed_lines("B", version("TEST_VERSION")) + "\n", "")
         assert guest.succeeds(f"{MANAGEBOOT} next") == "A"
         commit(guest)
-    assert environment(copy) == {"boot_alternative": "B", "boot_cycle": "first_boot"}
+    assert read_environment(copy) == {"boot_alternative": "B", "boot_cycle": "first_boot"}
 
     confirmed = tmp_path / "confirmed.img"
     with boot(copy, tmp_path, "upgrade-b", media=[update]) as guest:
@@ -75,7 +74,7 @@ def test_there_and_back(copy: Path, tmp_path: Path) -> None:
         install_from_medium(guest, update, "A", version("TEST_VERSION"))
         guest.snapshot(confirmed)
         commit(guest)
-    assert environment(copy) == {"boot_alternative": "A", "boot_cycle": "first_boot"}
+    assert read_environment(copy) == {"boot_alternative": "A", "boot_cycle": "first_boot"}
 
     stays(confirmed, tmp_path)
     damaged = tmp_path / "damaged.img"
@@ -117,7 +116,7 @@ def refuse_damaged(guest: Guest, port: int, scratch: Path, update: Path) -> None
 
 def stays(disk: Path, scratch: Path) -> None:
     """The power goes after the confirmation, while a version lies in the other slot that is not committed."""
-    assert environment(disk) == {"boot_alternative": "B", "boot_cycle": "stable"}
+    assert read_environment(disk) == {"boot_alternative": "B", "boot_cycle": "stable"}
     with boot(disk, scratch, "upgrade-stays") as guest:
         started(guest, "B", "stable")
     disk.unlink()
@@ -135,5 +134,5 @@ def falls_back(disk: Path, scratch: Path) -> None:
         assert found[0].startswith("Kernel panic"), guest.console.tail()
         chosen(guest, "B", "failsafe")
         guest.console.expect(VERIFIED, COMMAND_SECONDS)
-    assert environment(disk) == {"boot_alternative": "B", "boot_cycle": "stable"}
+    assert read_environment(disk) == {"boot_alternative": "B", "boot_cycle": "stable"}
     disk.unlink()

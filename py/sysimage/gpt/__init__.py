@@ -2,7 +2,7 @@
 
 from sysimage.gpt.format import ALIGNMENT, SECTOR
 from sysimage.gpt.layout import EMPTY, Empty, Layout, Partition, load, parse
-from sysimage.gpt.reader import Table, find, inspect, read, read_copy
+from sysimage.gpt.reader import Table, find, inspect, open_partition, read, read_copy
 from sysimage.gpt.verify import verify
 from sysimage.gpt.writer import plan
 
@@ -17,6 +17,7 @@ __all__ = [
     "find",
     "inspect",
     "load",
+    "open_partition",
     "parse",
     "plan",
     "read",

@@ -70,6 +70,15 @@ def test_contents_are_at_their_places() -> None:
     assert image.mapped == 9 + (34 + 33) * 512
 
 
+def test_a_partition_is_an_image_of_its_own() -> None:
+    disk = reader(sample())
+    content = gpt.open_partition(disk, "drei ß")
+    assert content.size == MIB
+    assert content.read(MIB - 5, 5) == b"\0last"
+    with pytest.raises(UserError, match=r"^there is no partition 'three' \(hint: there are one, two, drei ß\)$"):
+        gpt.open_partition(disk, "three")
+
+
 @pytest.mark.parametrize(
     ("end", "sectors"),
     [(4096, 6144), (67725312 + 20971520, 88698880), (411648 + 209715200, 210128896), (8192, 10240)],

@@ -80,6 +80,16 @@ def read(image: ImageReader) -> Table:
             raise UserError(f"no GUID partition table: {first.message}; {second.message}") from second
 
 
+def open_partition(disk: ImageReader, name: str) -> ImageReader:
+    """What lies in a partition, by its name.
+
+    Raises:
+        UserError: the disk has no whole table, or the table no such partition.
+    """
+    entry = read(disk)[name]
+    return ImageReader(disk.map.slice(entry.offset, entry.length), disk.sources)
+
+
 def read_copy(image: ImageReader, copy: str) -> Table:
     """The "primary" or the "backup" table, which must have its signature and checksums.
 
