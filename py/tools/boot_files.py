@@ -6,18 +6,16 @@
 The folder gets `vmlinuz`, `initrd.img` and `cmdline`: one line without an end, as it is handed to the kernel.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
-from sysimage import boot_files, extents
+from sysimage import boot_files
 from sysimage.errors import UserError
-from sysimage.extents import ImageReader
 from sysimage.files import atomic_output
-from sysimage.inspection import open_image
-from tools.main import parse_sources, refuse_arguments, run
+from tools.image_input import open_input
+from tools.main import refuse_arguments, run
 
 _IMAGE = flags.DEFINE_string("image", None, "The image: a raw file, or a tar with it, either as it is or under zstd.")
 _MAP = flags.DEFINE_string("map", None, "The image as an extent map, instead of --image.")
@@ -28,18 +26,6 @@ _VARIABLE = flags.DEFINE_multi_string(
     "variable", [], "NAME=VALUE of a variable of GRUB's in the command line. May be repeated."
 )
 _OUT = flags.DEFINE_string("out", None, "Folder for the files; it is made if it is not there.", required=True)
-
-
-@contextlib.contextmanager
-def _open() -> Iterator[ImageReader]:
-    if (_IMAGE.value is None) == (_MAP.value is None):
-        raise UserError("give one of --image and --map")
-    if _MAP.value is not None:
-        with parse_sources(_SOURCE.value) as sources:
-            yield ImageReader(extents.load(_MAP.value), sources)
-    elif _IMAGE.value is not None:
-        with open_image(_IMAGE.value) as reader:
-            yield reader
 
 
 def parse_variables(words: Sequence[str]) -> dict[str, str]:
@@ -62,7 +48,7 @@ def parse_variables(words: Sequence[str]) -> dict[str, str]:
 def main(argv: Sequence[str]) -> None:
     """Writes the three files."""
     refuse_arguments(argv)
-    with _open() as reader:
+    with open_input(_IMAGE.value, _MAP.value, _SOURCE.value) as reader:
         files = boot_files.read(reader, _PARTITION.value, _SLOT.value, parse_variables(_VARIABLE.value))
     folder = Path(_OUT.value)
     try:

@@ -7,18 +7,16 @@
 Exit status: 0; 1 if something is wrong with the image; 2 if it cannot be looked at.
 """
 
-import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from absl import flags
 
-from sysimage import extents
 from sysimage.errors import UserError
-from sysimage.extents import ImageReader
-from sysimage.inspection import format_image, look, open_image, to_json
-from tools.main import parse_sources, run
+from sysimage.inspection import format_image, look, to_json
+from tools.image_input import open_input
+from tools.main import run
 
 _IMAGE = flags.DEFINE_string("image", None, "The image: a raw file, or a tar with it, either as it is or under zstd.")
 _MEMBER = flags.DEFINE_string("member", "", "Which member of the tar; left out: the first.")
@@ -37,18 +35,6 @@ _ROOT_HASH = flags.DEFINE_multi_string(
 _JSON = flags.DEFINE_boolean("json", False, "Print JSON.")
 
 _VERBS = ("inspect", "verify")
-
-
-@contextlib.contextmanager
-def _open(findings: list[str] | None) -> Iterator[ImageReader]:
-    if (_IMAGE.value is None) == (_MAP.value is None):
-        raise UserError("give one of --image and --map")
-    if _MAP.value is not None:
-        with parse_sources(_SOURCE.value) as sources:
-            yield ImageReader(extents.load(_MAP.value), sources)
-    elif _IMAGE.value is not None:
-        with open_image(_IMAGE.value, _MEMBER.value, findings) as reader:
-            yield reader
 
 
 def parse_root_hashes(words: Sequence[str]) -> dict[str, bytes]:
@@ -76,7 +62,8 @@ def main(argv: Sequence[str]) -> int:
     if verb not in _VERBS or rest:
         raise UserError(f"unexpected argument {(rest or [verb])[0]!r}", hint=f"verbs are {' and '.join(_VERBS)}")
     of_archive: list[str] = []
-    with _open(of_archive if verb == "verify" else None) as reader:
+    judged = of_archive if verb == "verify" else None
+    with open_input(_IMAGE.value, _MAP.value, _SOURCE.value, _MEMBER.value, judged) as reader:
         image = look(reader, parse_root_hashes(_ROOT_HASH.value), verify=verb == "verify")
         image = dataclasses.replace(image, findings=(*of_archive, *image.findings))
         extras = (_SHOW.value, _LARGEST_FILES.value, _LARGEST_PACKAGES.value)
