@@ -3,10 +3,10 @@
 load("//toolchains/private:checks.bzl", "refuse")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load("//toolchains/vm:defs.bzl", "vm_test")
+load(":engine.bzl", "ENGINE_FILES")
 load(":sources.bzl", "DEFAULT_EPOCH", "source_key")
 
 _RULE = "container_test"
-_ENGINE = "//toolchains/vm/engine:"
 
 def _check(attr):
     if not attr.commands:
@@ -78,12 +78,7 @@ def container_test(name, image, src, commands, seconds = 900, size = "large", **
         srcs = [Label("//toolchains/sysimage/testing:container_test.py")],
         cpus = 1,
         env = {"SECONDS": str(seconds)},
-        files = {
-            "ENGINE_INITRD": Label(_ENGINE + "initrd"),
-            "ENGINE_KERNEL": Label(_ENGINE + "kernel"),
-            "ENGINE_PROGRAMS": Label(_ENGINE + "programs"),
-            "SUBJECT": name + "_subject",
-        },
+        files = ENGINE_FILES | {"SUBJECT": name + "_subject"},
         deps = [
             Label("//py/sysimage:extents"),
             Label("//py/sysimage:oci"),

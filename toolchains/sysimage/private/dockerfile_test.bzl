@@ -4,10 +4,10 @@ load("//toolchains/private:checks.bzl", "refuse")
 load("//toolchains/sysimage/providers:dockerfile_info.bzl", "DockerfileInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
 load("//toolchains/vm:defs.bzl", "vm_test")
+load(":engine.bzl", "ENGINE_FILES")
 load(":sources.bzl", "source_key")
 
 _RULE = "dockerfile_test"
-_ENGINE = "//toolchains/vm/engine:"
 
 def _dockerfile_subject_impl(ctx):
     base = ctx.attr.layers[0][DockerfileInfo].base
@@ -98,12 +98,7 @@ def dockerfile_test(name, layers, reviewed, seconds = 900, size = "large", **kwa
             "REVIEWED": "$(rootpath {})".format(reviewed),
             "SECONDS": str(seconds),
         },
-        files = {
-            "ENGINE_INITRD": Label(_ENGINE + "initrd"),
-            "ENGINE_KERNEL": Label(_ENGINE + "kernel"),
-            "ENGINE_PROGRAMS": Label(_ENGINE + "programs"),
-            "SUBJECT": name + "_subject",
-        },
+        files = ENGINE_FILES | {"SUBJECT": name + "_subject"},
         deps = [
             Label("//py/sysimage:errors"),
             Label("//py/sysimage:extents"),
