@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -157,7 +158,7 @@ def test_a_medium_is_as_small_as_its_type_allows_and_grows_with_its_content(tmp_
     assert program(tmp_path / "small.img", "--hostname=a").returncode == 0
     assert (tmp_path / "small.img").stat().st_size == 2136576
     (tmp_path / "store").mkdir()
-    (tmp_path / "store/large").write_bytes(os.urandom(9 << 20))
+    (tmp_path / "store/large").write_bytes(Random(0).randbytes(9 << 20))
     assert program(tmp_path / "large.img", f"--ic_registry_local_store={tmp_path}/store").returncode == 0
     size = (tmp_path / "large.img").stat().st_size
     assert 9 << 20 < size < 10 << 20
