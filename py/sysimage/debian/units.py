@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sysimage import unit_file
 from sysimage.debian.root import Root
 from sysimage.errors import UserError
 
@@ -79,26 +80,23 @@ def read_install(root: Root, path: str) -> Install:
         UserError: quotes that do not close.
     """
     result = Install()
-    section = default = ""
-    for line in root.text(path).replace("\\\n", " ").splitlines():
-        line = line.strip()
-        if line.startswith("["):
-            section = line
-        elif section == "[Install]" and "=" in line and line[0] not in "#;":
-            key, _, value = line.partition("=")
-            try:
-                words = shlex.split(value)
-            except ValueError as error:
-                raise UserError(f"{path}: {line!r}: {error}") from error
-            match key.strip():
-                case "WantedBy" | "RequiredBy" | "UpheldBy" as kind:
-                    result.wants.setdefault(_FOLDERS[kind], []).extend(words)
-                case "Alias":
-                    result.aliases.extend(words)
-                case "Also":
-                    result.also.extend(words)
-                case "DefaultInstance":
-                    default = value.strip()
+    default = ""
+    for setting in unit_file.settings(root.text(path)):
+        if setting.section != "Install":
+            continue
+        try:
+            words = shlex.split(setting.value)
+        except ValueError as error:
+            raise UserError(f"{path}: {setting.text!r}: {error}") from error
+        match setting.key:
+            case "WantedBy" | "RequiredBy" | "UpheldBy" as kind:
+                result.wants.setdefault(_FOLDERS[kind], []).extend(words)
+            case "Alias":
+                result.aliases.extend(words)
+            case "Also":
+                result.also.extend(words)
+            case "DefaultInstance":
+                default = setting.value
     return Install(result.wants, result.aliases, result.also, default)
 
 

@@ -3,26 +3,16 @@
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from sysimage import unit_file
 from sysimage.properties.system import System
 from sysimage.tree import basename, join
+from sysimage.unit_file import Setting
 
 FOLDERS = ("etc/systemd/system", "usr/lib/systemd/system")
 _SUFFIXES = (".service", ".socket", ".target", ".timer", ".mount", ".automount", ".path", ".swap", ".slice")
 # What may stand before the program of ExecStart= and its like; "-" among them: it may fail, so it may be missing.
 _PREFIXES = "-@:+!|"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One line of a unit file or drop-in: `[section] key=value`, and where it stands."""
-
-    file: str
-    line: int
-    section: str
-    key: str
-    value: str
 
 
 def unit_files(system: System) -> list[str]:
@@ -50,21 +40,8 @@ def find_unit(system: System, name: str) -> bool:
 
 
 def settings(system: System, path: str) -> Iterator[Setting]:
-    """The settings of a unit file, continued lines joined."""
-    section, pending, start = "", "", 0
-    for number, line in enumerate(system.text(path).splitlines(), 1):
-        if line.lstrip().startswith(("#", ";")):
-            continue
-        start = start if pending else number
-        if line.endswith("\\"):
-            pending += line[:-1] + " "
-            continue
-        line, pending = (pending + line).strip(), ""
-        if line.startswith("[") and line.endswith("]"):
-            section = line[1:-1]
-        elif "=" in line:
-            key, _, value = line.partition("=")
-            yield Setting(path, start, section, key.strip(), value.strip())
+    """The settings of a unit file."""
+    return unit_file.settings(system.text(path))
 
 
 def program(command: str) -> tuple[str, bool]:
