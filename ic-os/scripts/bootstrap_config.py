@@ -101,20 +101,15 @@ def _listed(check: Callable[[str, str], object], separator: str = " ") -> Callab
     return parse
 
 
-def _json_object(name: str, text: str) -> None:
+def _malicious_behavior(name: str, words: Sequence[str]) -> str:
     try:
-        parsed = parse_json(text)
+        parsed = parse_json(_single(name, words))
     except ValueError as error:
         raise UserError(f"{name} is not JSON: {error}") from error
     if not isinstance(parsed, dict):
         raise UserError(f"{name} is not a JSON object", hint='write it as {"KEY": VALUE}')
-
-
-def _malicious_behavior(name: str, words: Sequence[str]) -> str:
-    text = _single(name, words)
-    _json_object(name, text)
     # One line of printable ASCII, whatever it was before.
-    return json.dumps(json.loads(text), separators=(",", ":"))
+    return json.dumps(parsed, separators=(",", ":"))
 
 
 def _positive(name: str, text: str) -> None:
