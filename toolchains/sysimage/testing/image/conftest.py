@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sysimage import grub
 from sysimage.inspection import Image, Volume, look, open_image
 from sysimage.properties import System, checks, contents, root_system, subject
 from sysimage.properties.contents import Content
@@ -62,11 +63,9 @@ def folder(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def command_lines(image: Image) -> list[str]:
     """The kernel's, one a slot, as the boot partition has them."""
-    found = []
+    found: list[str] = []
     for volume in image.volumes:
         if volume.tree is not None and "boot_args" in volume.tree:
-            for line in image.read(f"{volume.name}:boot_args").decode().splitlines():
-                if line.startswith("boot_args_"):
-                    found.append(line.partition("=")[2].strip("\"'"))
+            found += grub.parse_boot_args(image.read(f"{volume.name}:boot_args")).values()
     assert found, "no volume has a file boot_args with a line boot_args_SLOT=..."
     return found
