@@ -12,7 +12,7 @@ import bootstrap_config
 from sysimage.extents import Sources
 from sysimage.materialise import write_raw
 from sysimage.vm.testing import free_port, path
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Image, boot
+from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Image, boot, ssh_words
 from tests.guestos.status import METRICS_PORT, SSH_PORT, STATUS_PORT, check_replica, get
 
 pytest_plugins = ["tests.guestos.guest"]
@@ -47,18 +47,7 @@ def medium(key: Path, tmp_path: Path) -> Path:
 
 def ssh(port: int, user: str, command: str, *options: str) -> subprocess.CompletedProcess[str]:
     """A command by ssh; a password that is asked for is "root"."""
-    words = [
-        "ssh",
-        "-F",
-        "none",
-        "-p",
-        str(port),
-        "-o",
-        "StrictHostKeyChecking=no",
-        "-o",
-        "UserKnownHostsFile=/dev/null",
-    ]
-    words += ["-o", "LogLevel=ERROR", "-o", f"ConnectTimeout={COMMAND_SECONDS:.0f}", *options]
+    words = [*ssh_words(port, "LogLevel=ERROR", f"ConnectTimeout={COMMAND_SECONDS:.0f}"), *options]
     environment = {**os.environ, "SSH_ASKPASS": str(path("SSH_ASKPASS_PROGRAM")), "SSH_ASKPASS_REQUIRE": "force"}
     return subprocess.run(
         [*words, f"{user}@127.0.0.1", command],

@@ -127,6 +127,24 @@ def medium(target: Path, files: dict[str, bytes], label: str = "CONFIG") -> Path
     return target
 
 
+def ssh_words(port: int, *options: str) -> list[str]:
+    """A command line of ssh up to the account: a forwarded port, no configuration of this machine's, any host key."""
+    words = [
+        "ssh",
+        "-F",
+        "none",
+        "-p",
+        str(port),
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+    ]
+    for option in options:
+        words += ["-o", option]
+    return words
+
+
 def filesystem(disk: Path, partition: str) -> tuple[Tree, ImageReader]:
     """The tree of an ext4 partition of a raw disk; its contents are slices of the disk."""
     view = gpt.open_partition(open_raw(disk), partition)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from sysimage.vm.testing import path
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Guest
+from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Guest, ssh_words
 
 INSTALL_SECONDS = 600.0  # for some 300 MB, under emulation, on a busy machine
 VERIFIED = r"initrd: root is \S+, verified against root_hash="
@@ -66,8 +66,7 @@ def by_ssh(port: int, scratch: Path, command: str, data: bytes) -> tuple[int, st
     askpass = scratch / "askpass"
     askpass.write_text("#!/bin/sh\necho root\n")
     askpass.chmod(0o755)
-    words = ["ssh", "-p", str(port), "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no"]
-    words += ["-o", "LogLevel=ERROR", "-o", "PubkeyAuthentication=no", "root@127.0.0.1", command]
+    words = [*ssh_words(port, "LogLevel=ERROR", "PubkeyAuthentication=no"), "root@127.0.0.1", command]
     environment = {**os.environ, "SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force", "HOME": str(scratch)}
     done = subprocess.run(words, input=data, env=environment, capture_output=True, timeout=INSTALL_SECONDS, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()

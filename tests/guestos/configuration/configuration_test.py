@@ -14,7 +14,7 @@ from sysimage.extents import Sources
 from sysimage.materialise import write_raw
 from sysimage.vm import disks
 from tests.guestos.configuration.rootfs import archive
-from tests.guestos.guest import COMMAND_SECONDS, Guest, Image, boot, medium
+from tests.guestos.guest import COMMAND_SECONDS, Guest, Image, boot, medium, ssh_words
 
 pytest_plugins = ["tests.guestos.guest"]
 
@@ -201,10 +201,7 @@ class Ssh:
     """ssh to the guest, by the key of the medium."""
 
     def __init__(self, materials: Materials, port: int) -> None:
-        options = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=60")
-        self.words = ["ssh", "-F", "none", "-i", str(materials.key), "-p", str(port)]
-        for option in options:
-            self.words += ["-o", option]
+        self.words = [*ssh_words(port, "BatchMode=yes", "ConnectTimeout=60"), "-i", str(materials.key)]
 
     def run(self, account: str, command: str) -> subprocess.CompletedProcess[str]:
         words = [*self.words, f"{account}@127.0.0.1", command]
