@@ -27,6 +27,10 @@ FIRMWARE_CODE = "usr/share/OVMF/OVMF_CODE_4M.fd"
 FIRMWARE_VARIABLES = "usr/share/OVMF/OVMF_VARS_4M.fd"
 DATA_FOLDERS = ("usr/share/qemu", "usr/share/seabios")
 
+# All that the emulator has, but for one promise: where byte strings are said to be fast, a kernel copies and clears
+# memory by them, and the emulator does these byte by byte. A boot takes a seventh less processor time without.
+_EMULATED = "max,erms=off,fsrm=off"
+
 # Removable media: the controller, once a machine, and each medium.
 _REMOVABLE_CONTROLLER = "qemu-xhci"
 _REMOVABLE = "usb-storage,removable=on"
@@ -122,7 +126,7 @@ def _escape(path: Path) -> str:
 def _accelerator() -> list[str]:
     if kvm_usable():
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    return ["-accel", "tcg,thread=multi", "-cpu", _EMULATED]
 
 
 def arguments(machine: Machine, tool: Path, variables: Path | None) -> list[str]:
