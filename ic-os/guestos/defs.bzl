@@ -70,7 +70,7 @@ _KERNEL_ARGUMENTS = " ".join([
 
 GUESTOS = struct(
     name = "guestos",
-    accounts = "//ic-os/guestos:accounts.conf",
+    accounts = "//ic-os:accounts.conf",
     # Where esp, grub and config are mounted below /boot.
     boot_mount_points = ["config", "efi", "grub"],
     # GiB of the disk in the field: behind the image there is room for the store.
