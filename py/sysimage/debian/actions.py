@@ -111,6 +111,12 @@ def _user(context: Context, words: tuple[str, ...]) -> None:
     context.accounts.add_user(name, uid, gid, comment, home, NOLOGIN, shadow, where)
 
 
+def _member(context: Context, words: tuple[str, ...]) -> None:
+    if words[0] not in context.accounts.passwd:
+        raise UserError(f"package {context.deb.name}: user {words[0]!r} does not exist")
+    context.accounts.add_member(words[1], words[0])
+
+
 def _sysusers(context: Context, words: tuple[str, ...]) -> None:
     for name in words:
         if not context.root.is_file(f"{sysusers.DIRECTORY}/{name}"):
@@ -273,6 +279,7 @@ VOCABULARY = {
     "base-accounts": Word(_base_accounts, Phase.BASE_ACCOUNTS, 2, 2, "base-accounts PASSWD GROUP"),
     "group": Word(_group, Phase.ACCOUNTS, 1, 1, "group NAME"),
     "user": Word(_user, Phase.ACCOUNTS, 2, 3, "user NAME HOME [COMMENT]"),
+    "member": Word(_member, Phase.ACCOUNTS, 2, 2, "member USER GROUP"),
     "sysusers": Word(_sysusers, Phase.ACCOUNTS, 1, _ANY, "sysusers FILE..."),
     "directory": Word(_directory, Phase.FILES, 2, 4, "directory PATH MODE [OWNER GROUP]"),
     "file": Word(_file, Phase.FILES, 2, 4, "file PATH MODE [OWNER GROUP]"),

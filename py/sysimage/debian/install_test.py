@@ -65,6 +65,7 @@ SCRIPTS = parse_scripts(
     sha256 = "{hashlib.sha256(WEB_SCRIPT.encode()).hexdigest()}"
     why = "web"
     do = [
+      "member root shadow",
       "divert /usr/bin/other /usr/bin/other.web",
       "directory /srv/web 0750 web web",
       "file /srv/web/log 0640 web web",
@@ -112,6 +113,7 @@ def test_what_scripts_would_have_done_is_done(tmp_path: Path) -> None:
     assert files["etc/passwd"] == (
         "root:x:0:0:root:/root:/bin/bash\nweb:x:800:800:Web server:/srv/web:/usr/sbin/nologin\n"
     )
+    assert files["etc/group"] == "root:x:0:\nshadow:x:42:root\nweb:x:800:\n"
     assert attributes(root, "etc/shadow") == (0o640, 0, 42)
     assert attributes(root, "srv/web") == (0o750, 800, 800)
     assert attributes(root, "srv/web/log") == (0o640, 800, 800)
@@ -237,6 +239,25 @@ def test_an_account_without_an_id_stops_the_build(tmp_path: Path) -> None:
 def test_static_numbers_must_agree(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="group 'shadow': package base-passwd says 42, but t says 43"):
         installed(tmp_path, [BASE], accounts=parse_accounts("g root 0\nu root 0:root\ng shadow 43\n", "t"))
+
+
+def test_nobody_becomes_a_member_who_is_not_there(tmp_path: Path) -> None:
+    script = "#!/bin/sh\nadduser someone shadow\n"
+    table = parse_scripts(
+        f"""
+        [[script]]
+        package = "x"
+        script = "postinst"
+        sha256 = "{hashlib.sha256(script.encode()).hexdigest()}"
+        why = "a member"
+        do = ["member someone shadow"]
+        """,
+        "scripts.toml",
+    )
+    with Spool(tmp_path) as spool, pytest.raises(UserError) as error:
+        root = Root(Tree(), spool.sources, EPOCH * t.NANOSECONDS)
+        install(root, read(tmp_path, spool, deb_bytes("x", [], {"postinst": script})), table, ACCOUNTS)
+    assert error.value.message == "package x: user 'someone' does not exist"
 
 
 def test_what_fails_in_place_of_a_script_names_the_package(tmp_path: Path) -> None:

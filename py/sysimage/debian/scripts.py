@@ -8,7 +8,8 @@ when a package is upgraded or removed; nothing is when an image is composed, so 
 inside the image they are there for dpkg. Triggers that packages are interested in stand in the table too; what
 stands there is done when the package is installed, and again when one that comes later activates the trigger.
 
-The table is TOML: `[[script]]` with package (a shell pattern), script, sha256 (one or several), why, do (actions);
+The table is TOML: `[[script]]` with package (a shell pattern), script, sha256 (one or several), why, do (actions), blocks
+("skipped": what debhelper generated is not read, for a script that ends before it, or where do stands for it too);
 `[[trigger]]` with name, why, do. An action is a word of the vocabulary in `actions` with its arguments.
 """
 
@@ -31,6 +32,7 @@ from sysimage.errors import UserError
 from sysimage.text import read_text
 
 INSTALLING = ("config", "preinst", "postinst")
+_SKIPPED = "skipped"
 _BOILERPLATE = re.compile(
     r"#.*|set [-+]e?u?|exit 0|(?:\. /usr/share/debconf/confmodule)|db_version 2\.0|db_stop|true|:"
 )
@@ -38,13 +40,14 @@ _BOILERPLATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KnownScript:
-    """An entry of the table: for these versions of a script the actions are done."""
+    """An entry of the table: for these versions of a script the actions are done; skipped: instead of its blocks, too."""
 
     package: str
     script: str
     sha256: frozenset[str]
     why: str
     actions: tuple[Action, ...]
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def _rows(data: dict[str, Any], key: str, origin: str) -> list[dict[str, Any]]:
             raise UserError(f"{origin}: {key!r} must be tables [[{key}]] of texts and lists of texts; found {row!r}")
         if isinstance(row.get("do"), str):
             raise UserError(f"{origin}: 'do' of a {key} must be a list; found {row['do']!r}")
-        for name in ("package", "script", "why", "name"):
+        for name in ("package", "script", "why", "name", "blocks"):
             if isinstance(row.get(name), list):
                 raise UserError(f"{origin}: {name!r} of a {key} must be a text; found {row[name]!r}")
     return rows
@@ -139,14 +142,17 @@ def _rows(data: dict[str, Any], key: str, origin: str) -> list[dict[str, Any]]:
 
 def _script(row: dict[str, Any], origin: str) -> KnownScript:
     where = f"{origin}: {row.get('package', '?')} {row.get('script', '?')}"
-    _keys(row, {"package", "script", "sha256", "why"}, {"do"}, where)
+    _keys(row, {"package", "script", "sha256", "why"}, {"do", "blocks"}, where)
     if row["script"] not in INSTALLING:
         raise UserError(f"{where}: script must be one of {', '.join(INSTALLING)}")
     hashes = [row["sha256"]] if isinstance(row["sha256"], str) else row["sha256"]
     for each in hashes:
         if not re.fullmatch("[0-9a-f]{64}", each):
             raise UserError(f"{where}: {each!r} is not a SHA-256 in hexadecimal")
-    return KnownScript(row["package"], row["script"], frozenset(hashes), row["why"], _actions(row.get("do", []), where))
+    if row.get("blocks", _SKIPPED) != _SKIPPED:
+        raise UserError(f"{where}: blocks can only be {_SKIPPED!r}; found {row['blocks']!r}")
+    actions = _actions(row.get("do", []), where)
+    return KnownScript(row["package"], row["script"], frozenset(hashes), row["why"], actions, "blocks" in row)
 
 
 def _keys(row: dict[str, Any], needed: set[str], optional: set[str], where: str) -> None:
@@ -230,7 +236,7 @@ def _read(deb: Deb, script: str, table: ScriptsTable, steps: list[Step], finding
     candidates = [each for each in named if each.script == script]
     known = [each for each in candidates if digest in each.sha256]
     others = tuple(sorted(value for each in candidates for value in each.sha256))
-    generated, _ = blocks.split(text)
+    generated, _ = ([], "") if known and known[0].skipped else blocks.split(text)
     try:
         for tool, body in generated:
             steps += [Step(deb, script, action) for action in blocks.read(tool, body)]

@@ -167,6 +167,13 @@ def test_an_unknown_block_is_a_finding_unless_the_script_is_in_the_table() -> No
     assert [str(step.action) for step in require([deb("xy", postinst=script)], table)] == ["directory /x 0755"]
 
 
+def test_an_entry_may_skip_the_blocks() -> None:
+    entry = f'[[script]]\npackage="x"\nscript="postinst"\nsha256="{sha256(PLAIN)}"\nwhy="w"\ndo=["directory /x 0755"]\n'
+    for more, actions in (("", ["enable x.service", "directory /x 0755"]), ('blocks="skipped"\n', ["directory /x 0755"])):
+        table = parse_scripts(entry + more, "t")
+        assert [str(step.action) for step in require([deb("x", postinst=PLAIN)], table)] == actions
+
+
 def test_scripts_of_removal_need_no_entry() -> None:
     assert review([deb("x", prerm="rm -rf /x", postrm="rm -rf /y")], EMPTY) == []
 
@@ -194,6 +201,7 @@ ROW = f'[[script]]\npackage="p"\nscript="postinst"\nsha256="{HASH}"\nwhy="w"\n'
         (ROW.replace(HASH, "12"), "t: p postinst: '12' is not a SHA-256 in hexadecimal"),
         (ROW.replace("postinst", "postrm"), "t: p postrm: script must be one of config, preinst, postinst"),
         (ROW + 'extra="x"\n', "t: p postinst: unknown key 'extra'"),
+        (ROW + 'blocks="kept"\n', "t: p postinst: blocks can only be 'skipped'; found 'kept'"),
         (ROW + 'do=["make-coffee now"]\n', "t: p postinst: 'make-coffee' is no action"),
         (ROW + 'do=["directory /x"]\n', "t: p postinst: 'directory /x' has the wrong number of arguments"),
         (ROW + 'do=["copy \'x"]\n', 't: p postinst: "copy \'x": No closing quotation'),
