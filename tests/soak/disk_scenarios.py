@@ -9,8 +9,8 @@ from sysimage import gpt, verity
 from sysimage.errors import UserError
 from sysimage.extents import Extent, ExtentMap, FileSlice, ImageReader, open_raw
 from sysimage.gpt import EMPTY, Layout, Partition
-from sysimage.gpt.writer import Content
 from sysimage.materialise import write_raw
+from sysimage.places import Content
 from tests.soak import draw, judges
 from tests.soak.draw import PATTERN, PATTERN_SIZE
 from tests.soak.scenario import Finding, Scenario

@@ -9,9 +9,9 @@ from sysimage import ext4, extents, fat, gpt, grub, grubenv, tree, verity
 from sysimage.ext4 import Ext4Options, FileContexts
 from sysimage.extents import ExtentMap, ImageReader, open_raw
 from sysimage.gpt import EMPTY, Layout, Partition
-from sysimage.gpt.writer import Content
 from sysimage.inspection import format_image, look, open_image, to_json
 from sysimage.materialise import write_raw
+from sysimage.places import Content
 from sysimage.tree import NodeType, Tree
 from tests.soak.draw import EPOCH, Limits, pattern
 from tests.soak.draw import tree as draw_tree

@@ -11,7 +11,7 @@ import zstandard
 from sysimage import ext4, fat, gpt, materialise, sparse_tar, verity
 from sysimage.explanation.explain import explain
 from sysimage.extents import ExtentMap, ImageReader, Sources
-from sysimage.gpt.writer import Content
+from sysimage.places import Content
 from sysimage.sparse_tar import Member
 from sysimage.tree import NANOSECONDS, Tree, directory, file, symlink
 

@@ -18,7 +18,7 @@ from sysimage import gpt
 from sysimage.errors import UserError
 from sysimage.extents import Extent, ExtentMap, ImageReader, Sources
 from sysimage.gpt import Layout, Partition
-from sysimage.gpt.writer import Content
+from sysimage.places import Content
 
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"

@@ -16,26 +16,15 @@ the backup table behind the last partition. "number" may be left out (the place 
 list counts) and "attributes" too (0).
 """
 
-import enum
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 from uuid import UUID
 
+from sysimage import places
 from sysimage.errors import UserError
 from sysimage.gpt.format import ALIGNMENT, BACKUP_SECTORS, ENTRY_COUNT, FIRST_USABLE, NAME_UNITS, SECTOR
-from sysimage.text import parse_json
-
-
-class Empty(enum.Enum):
-    """The content of a partition that is meant to have none."""
-
-    EMPTY = "empty"
-
-
-EMPTY: Final = Empty.EMPTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,24 +170,12 @@ def load(path: Path | str) -> Layout:
     Raises:
         UserError: it cannot be read, is no layout, or its partitions are impossible.
     """
-    try:
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UserError(f"cannot read layout {path}: {reason}") from error
-    try:
-        return parse(text)
-    except UserError as error:
-        raise UserError(f"{path}: {error.message}", error.hint) from error
+    return places.load(path, parse)
 
 
 def parse(text: str) -> Layout:
     """A layout out of its JSON. Errors: as `load`."""
-    try:
-        data = parse_json(text)
-    except ValueError as error:
-        raise UserError(f"the layout is not JSON: {error}") from error
-    fields = _fields("the layout", data, {"disk_guid": str, "partitions": list}, {"size": int})
+    fields = places.parse_object(text, {"disk_guid": str, "partitions": list}, {"size": int})
     partitions = tuple(_partition(row, number) for number, row in enumerate(fields["partitions"], 1))
     size = fields.get("size", minimal_size(partitions))
     return Layout(_guid("disk_guid", fields["disk_guid"]), size, partitions)
@@ -206,7 +183,7 @@ def parse(text: str) -> Layout:
 
 def _partition(row: object, place: int) -> Partition:
     what = f"partition {place} of the layout"
-    fields = _fields(
+    fields = places.fields(
         what,
         row,
         {"name": str, "start": int, "size": int, "type": str, "guid": str},
@@ -221,22 +198,6 @@ def _partition(row: object, place: int) -> Partition:
         guid=_guid(f"guid of partition {fields['name']!r}", fields["guid"]),
         attributes=fields.get("attributes", 0),
     )
-
-
-def _fields(what: str, data: object, required: Mapping[str, type], optional: Mapping[str, type]) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise UserError(f"{what} is a {type(data).__name__}, an object is wanted")
-    kinds = {**required, **optional}
-    for name, value in data.items():
-        if name not in kinds:
-            raise UserError(f"{what} has an unknown field {name!r}", hint=f"fields are {', '.join(kinds)}")
-        # bool is an int to Python, but not to a reader of the layout.
-        if not isinstance(value, kinds[name]) or isinstance(value, bool):
-            raise UserError(f"{what}: {name} is {value!r}, expected {kinds[name].__name__}")
-    for name in required:
-        if name not in data:
-            raise UserError(f"{what} has no {name!r}")
-    return data
 
 
 def _guid(what: str, text: str) -> UUID:

@@ -4,12 +4,10 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-from sysimage.errors import UserError
 from sysimage.extents import ExtentMap
 from sysimage.gpt import format as gpt
-from sysimage.gpt.layout import Empty, Layout
-
-Content = ExtentMap | Empty
+from sysimage.gpt.layout import Layout
+from sysimage.places import Content, Place, fill
 
 
 def plan(layout: Layout, contents: Mapping[str, Content]) -> ExtentMap:
@@ -23,26 +21,8 @@ def plan(layout: Layout, contents: Mapping[str, Content]) -> ExtentMap:
     Raises:
         UserError: a partition has neither image nor EMPTY; an image has no partition, or is larger than it.
     """
-    names = [partition.name for partition in layout.partitions]
-    for name in contents:
-        if name not in names:
-            raise UserError(f"content is given for partition {name!r}, which the layout does not have")
-    placed: list[tuple[int, ExtentMap]] = []
-    for partition in layout.partitions:
-        content = contents.get(partition.name)
-        if content is None:
-            raise UserError(
-                f"partition {partition.name!r} has no content",
-                hint="give it an image, or declare it empty",
-            )
-        if isinstance(content, Empty):
-            continue
-        if content.size > partition.length:
-            raise UserError(
-                f"the content of partition {partition.name!r} has {content.size} bytes, "
-                f"{content.size - partition.length} more than the partition's {partition.length}"
-            )
-        placed.append((partition.offset, content))
+    places = [Place(partition.name, partition.offset, partition.length) for partition in layout.partitions]
+    placed = fill("partition", places, contents)
     entries = _entries(layout)
     last = layout.size - 1
     backup_entries = layout.size - gpt.BACKUP_SECTORS

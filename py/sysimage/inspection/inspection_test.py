@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sysimage import ext4, fat, gpt, materialise, sparse_tar, verity
 from sysimage.errors import UserError
 from sysimage.extents import Extent, ExtentMap, ImageReader, Sources
-from sysimage.gpt.writer import Content
 from sysimage.inspection import Image, Volume, format_image, look, open_image, to_json
 from sysimage.inspection.report import size_text, strip
+from sysimage.places import Content
 from sysimage.sparse_tar import Member
 from sysimage.tree import Tree, directory, file
 

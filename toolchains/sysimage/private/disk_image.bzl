@@ -1,58 +1,17 @@
 """A whole disk: partitions by name, on a GUID partition table."""
 
-load("//toolchains/private:checks.bzl", "check_unique", "quote", "refuse")
 load("//toolchains/sysimage/providers:image_info.bzl", "ImageInfo")
-load(":plan_image.bzl", "plan_image")
+load(":places.bzl", "check_places", "plan_places", "refuse_format")
 
 _RULE = "disk_image"
 
 # UEFI 2.10, 5.3.3: the name of a partition has 36 UTF-16 units.
 _MAX_NAME = 36
 
-def _check(attr):
-    names = attr.partitions.values()
-    if not names:
-        refuse(_RULE, "partitions", "fill at least one partition", "none")
-    check_unique(_RULE, "partitions", names)
-    check_unique(_RULE, "empty", attr.empty)
-    for name in attr.empty:
-        if name in names:
-            refuse(_RULE, "empty", "not name a partition that `partitions` fills", quote(name), "take it out of one of both")
-    for attribute, given in [("partitions", names), ("empty", attr.empty)]:
-        for name in given:
-            if not name or len(name) > _MAX_NAME or "=" in name:
-                refuse(_RULE, attribute, "have names of 1 to {} characters, none of them \"=\"".format(_MAX_NAME), quote(name))
-    for image, name in attr.partitions.items():
-        if image[ImageInfo].format == "gpt":
-            refuse(
-                _RULE,
-                "partitions",
-                "not put a whole disk into a partition",
-                "{} for {}".format(image.label, quote(name)),
-                "give the filesystem that the partition is to hold",
-            )
-
 def _disk_image_impl(ctx):
-    _check(ctx.attr)
-    args = ctx.actions.args()
-    args.add("--layout", ctx.file.layout)
-    inputs = [ctx.file.layout]
-    sources = []
-    for image, name in ctx.attr.partitions.items():
-        info = image[ImageInfo]
-        args.add("--partition", info.map, format = name.replace("%", "%%") + "=%s")
-        inputs.append(info.map)
-        sources.append(info.sources)
-    args.add_all(ctx.attr.empty, before_each = "--empty")
-    return plan_image(
-        ctx,
-        args,
-        inputs = depset(inputs),
-        sources = sources,
-        format = "gpt",
-        mnemonic = "GptPlan",
-        progress_message = "Laying out %{label}",
-    )
+    check_places(_RULE, "partition", ctx.attr.partitions, ctx.attr.empty, _MAX_NAME)
+    refuse_format(_RULE, "partition", ctx.attr.partitions, ["gpt"], "a whole disk")
+    return plan_places(ctx, "partition", ctx.attr.partitions, "gpt", "GptPlan")
 
 disk_image = rule(
     implementation = _disk_image_impl,
