@@ -5,6 +5,7 @@
     ext4_image       a filesystem, planned as a map
     fat_image        likewise
     verity_image     an image with its hash tree
+    lvm_image        volumes of a volume group, on one physical volume
     disk_image       partitions on a disk
     image_archive    the bytes: a compressed sparse tar, with its checksum
     oci_image        a container image of a root filesystem
@@ -28,6 +29,7 @@ load("//toolchains/sysimage/private:image_archive.bzl", _image_archive = "image_
 load("//toolchains/sysimage/private:image_inspect.bzl", _image_inspect = "image_inspect")
 load("//toolchains/sysimage/private:image_test.bzl", _image_test = "image_test")
 load("//toolchains/sysimage/private:install_test.bzl", _install_test = "install_test")
+load("//toolchains/sysimage/private:lvm_image.bzl", _lvm_image = "lvm_image")
 load("//toolchains/sysimage/private:oci_image.bzl", _oci_image = "oci_image")
 load("//toolchains/sysimage/private:rootfs_layer.bzl", _rootfs_layer = "rootfs_layer")
 load("//toolchains/sysimage/private:verity_image.bzl", _verity_image = "verity_image")
@@ -48,6 +50,7 @@ image_archive = _image_archive
 image_inspect = _image_inspect
 image_test = _image_test
 install_test = _install_test
+lvm_image = _lvm_image
 oci_image = _oci_image
 rootfs_layer = _rootfs_layer
 verity_image = _verity_image

@@ -10,12 +10,12 @@ a hole. The literals that its writer made are one of the sources.
 """
 
 FIELDS = {
-    "format": "string: what lies in it: `ext4`, `fat`, `gpt`, `verity`.",
+    "format": "string: what lies in it: `ext4`, `fat`, `gpt`, `lvm2`, `verity`.",
     "map": "File: the extent map, JSON (py/sysimage/extents.py).",
     "sources": "depset of Files: all that the map takes slices of; the key of each is its short_path.",
 }
 
-_FORMATS = ["ext4", "fat", "gpt", "verity"]
+_FORMATS = ["ext4", "fat", "gpt", "lvm2", "verity"]
 
 def _init(*, map, sources, format):
     if format not in _FORMATS:
