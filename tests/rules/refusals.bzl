@@ -365,12 +365,27 @@ def _trees():
                 "rootfs_layer: build_args must have names of letters, digits and \"_\" as ARG has them; got \"BUILD-TYPE\"",
             ),
             "context": (
-                {"context_root": "tests/other"},
-                "rootfs_layer: context must have files under context_root \"tests/other\" only; got tests/rules/one.txt",
+                {"context_roots": ["tests/other", "tests/third"]},
+                "rootfs_layer: context must have files under \"tests/other\" or \"tests/third\" only; got tests/rules/one.txt",
             ),
-            "context_root": (
-                {"context_root": "/tests/rules/"},
-                "rootfs_layer: context_root must be a path relative to the root; got \"/tests/rules/\" (hint: write \"tests/rules\")",
+            "context_roots": (
+                {"context_roots": ["/tests/rules/"]},
+                "rootfs_layer: context_roots must be a path relative to the root; got \"/tests/rules/\" (hint: write \"tests/rules\")",
+            ),
+            "context_roots_twice": (
+                {"context_roots": ["tests/rules", "tests/rules"]},
+                "rootfs_layer: context_roots must name each only once; got \"tests/rules\" twice",
+            ),
+            "context_roots_within": (
+                {"context_roots": ["tests", "tests/rules"]},
+                "rootfs_layer: context_roots must lie beside each other; got \"tests/rules\" within \"tests\"",
+            ),
+            "context_twice": (
+                {
+                    "context": ["left/one.txt", "right/one.txt"],
+                    "context_roots": ["tests/rules/left", "tests/rules/right"],
+                },
+                "rootfs_layer: context must have each path once; got \"one.txt\" from tests/rules/left/one.txt and tests/rules/right/one.txt",
             ),
             "mode": (
                 {"modes": {"one.txt": "u+x"}},

@@ -1,7 +1,7 @@
 """A Dockerfile as a function on a file tree: nothing is executed."""
 
 load("//toolchains/debian:providers.bzl", "DebSetInfo")
-load("//toolchains/private:checks.bzl", "check_mode", "check_not_negative", "check_path", "only_has", "quote", "refuse")
+load("//toolchains/private:checks.bzl", "check_mode", "check_not_negative", "check_path", "check_unique", "only_has", "quote", "refuse")
 load("//toolchains/python:defs.bzl", "PYTHON_ENV")
 load("//toolchains/sysimage/providers:dockerfile_info.bzl", "DockerfileInfo")
 load("//toolchains/sysimage/providers:rootfs_info.bzl", "RootfsInfo")
@@ -13,8 +13,12 @@ _WORD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 def _check(attr):
     check_not_negative(_RULE, "epoch", attr.epoch)
-    if attr.context_root:
-        check_path(_RULE, "context_root", attr.context_root)
+    for root in attr.context_roots:
+        check_path(_RULE, "context_roots", root)
+        for other in attr.context_roots:
+            if other.startswith(root + "/"):
+                refuse(_RULE, "context_roots", "lie beside each other", "{} within {}".format(quote(other), quote(root)))
+    check_unique(_RULE, "context_roots", attr.context_roots)
     for name in attr.build_args:
         if not name or not only_has(name, _WORD) or name[0].isdigit():
             refuse(_RULE, "build_args", "have names of letters, digits and \"_\" as ARG has them", quote(name))
@@ -22,11 +26,26 @@ def _check(attr):
         check_path(_RULE, "modes", path)
         check_mode(_RULE, "modes[{}]".format(quote(path)), mode)
 
-def _context_path(file, prefix):
-    path = file.short_path
-    if prefix and not path.startswith(prefix + "/"):
-        refuse(_RULE, "context", "have files under context_root \"{}\" only".format(prefix), path)
-    return path[len(prefix) + 1:] if prefix else path
+def _context(files, roots):
+    """The context that folders make together.
+
+    Args:
+        files: list of File.
+        roots: folders that they are in, or [""].
+
+    Returns:
+        A dict of path in the context to File.
+    """
+    context = {}
+    for file in files:
+        found = [root for root in roots if not root or file.short_path.startswith(root + "/")]
+        if not found:
+            refuse(_RULE, "context", "have files under {} only".format(" or ".join([quote(root) for root in roots])), file.short_path)
+        path = file.short_path.removeprefix(found[0] + "/")
+        if path in context:
+            refuse(_RULE, "context", "have each path once", "{} from {} and {}".format(quote(path), context[path].short_path, file.short_path))
+        context[path] = file
+    return context
 
 def _rootfs_layer_impl(ctx):
     _check(ctx.attr)
@@ -48,10 +67,9 @@ def _rootfs_layer_impl(ctx):
         inputs.append(base.tree)
         base_sources = base.sources
         layers = base.layers
-    root = ctx.attr.context_root or ctx.label.package
-    context = {_context_path(file, root): file for file in ctx.files.context}
-    for file in ctx.files.context:
-        args.add("--context", file, format = _context_path(file, root).replace("%", "%%") + "=%s")
+    context = _context(ctx.files.context, ctx.attr.context_roots or [ctx.label.package])
+    for path, file in context.items():
+        args.add("--context", file, format = path.replace("%", "%%") + "=%s")
     args.add_all(["{}={}".format(key, value) for key, value in ctx.attr.build_args.items()], before_each = "--build_arg")
     args.add_all(["{}={}".format(path, mode) for path, mode in ctx.attr.modes.items()], before_each = "--mode")
     debs = depset()
@@ -122,7 +140,7 @@ rootfs_layer(
         "base": attr.label(doc = "What FROM stands for; left out: nothing, so that packages begin with the essential ones.", providers = [RootfsInfo]),
         "build_args": attr.string_dict(doc = "Values of ARG, by name, as `--build-arg` of a container engine."),
         "context": attr.label_list(doc = "Files that COPY may take. A change of one of them builds the layer again, so give it no more than it copies.", allow_files = True),
-        "context_root": attr.string(doc = "Folder that the paths of COPY are relative to, from the repository's root; the default is the package."),
+        "context_roots": attr.string_list(doc = "Folders that the paths of COPY are relative to, from the repository's root: what is below them makes one context, in which each path is there once. The default is the package."),
         "dockerfile": attr.label(doc = "The Dockerfile.", allow_single_file = True, mandatory = True),
         "epoch": attr.int(doc = "Modification time of all that is made, seconds since 1970.", default = DEFAULT_EPOCH),
         "modes": attr.string_dict(doc = "Context path or pattern to octal mode. A file is 0644 otherwise: the modes of a work tree differ between machines, so they count for nothing."),
