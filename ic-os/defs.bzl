@@ -216,7 +216,10 @@ def icos_build(name, os):
             base = details.base,
             build_args = details.build_args,
             context = details.rootfs,
-            context_roots = ["ic-os/{}/rootfs".format(os.name)],
+            context_roots = [
+                "ic-os/rootfs",
+                "ic-os/{}/rootfs".format(os.name),
+            ],
             dockerfile = os.dockerfile,
             modes = os.modes,
             visibility = ["//visibility:public"],

@@ -30,7 +30,7 @@ def _variant(
 
     Args:
         packages: its set of packages.
-        build_type: the folder of its files, rootfs/variants/<build_type>.
+        build_type: the folder of its files, rootfs/variants/<build_type>, here and in //ic-os/rootfs.
         login: who may log in without a key, "none" or "console" (image_test).
         judged: whether a container engine builds its Dockerfile and its image is built twice, in tests that take minutes.
             dev-malicious has the layers of dev, dev-sev one more file: what the tests judge is made by the same rules.
@@ -53,7 +53,7 @@ def _variant(
         password = password,
         payload_overrides = payload_overrides,
         reviewed = reviewed,
-        rootfs = ["//ic-os/guestos:rootfs", "//ic-os/guestos:rootfs_" + build_type],
+        rootfs = [package + suffix for package in ["//ic-os/rootfs:rootfs", "//ic-os/guestos:rootfs"] for suffix in ["", "_" + build_type]],
         rootfs_of = rootfs_of,
         testonly = testonly,
     )

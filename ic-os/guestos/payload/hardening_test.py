@@ -21,13 +21,14 @@ EXPOSURE = {
     "ic-replica.service": 1.7,
     "node_exporter.service": 2.1,
 }
-UNITS = Path("ic-os/guestos/rootfs/etc/systemd/system")
+UNITS = [Path(folder) / "etc/systemd/system" for folder in ("ic-os/guestos/rootfs", "ic-os/rootfs")]
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A root with our units; runfiles are links, which would lead out of it."""
-    shutil.copytree(UNITS, tmp_path / "etc/systemd/system", symlinks=False)
+    for units in UNITS:
+        shutil.copytree(units, tmp_path / "etc/systemd/system", symlinks=False, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -48,7 +49,7 @@ def test_exposure(unit: str, root: Path) -> None:
 
 
 def test_every_program_is_judged() -> None:
-    assert sorted(unit.name for unit in UNITS.glob("ic-*.service")) == [name for name in EXPOSURE if name[:3] == "ic-"]
+    assert sorted(unit.name for units in UNITS for unit in units.glob("ic-*.service")) == [name for name in EXPOSURE if name[:3] == "ic-"]
 
 
 def test_what_all_have_in_common_counts(root: Path) -> None:
