@@ -80,6 +80,18 @@ class Volume:
                 raise UserError(f"volume {self.name!r} lies on {area.pv}, another physical volume than this one")
             yield segment.start, segment.length, area.offset
 
+    def open(self, pv: ImageReader) -> ImageReader:
+        """What lies in it, on the physical volume that told of it.
+
+        Raises:
+            UserError: as `pieces`.
+        """
+        extents: list[Extent] = []
+        for start, length, offset in self.pieces():
+            piece = pv.map.slice(offset, length)
+            extents += (Extent(start + each.offset, each.length, each.source) for each in piece.extents)
+        return ImageReader(ExtentMap(self.size, extents), pv.sources)
+
     @property
     def offset(self) -> int:
         """The byte of the physical volume at which it begins.
@@ -348,12 +360,7 @@ def open_volume(pv: ImageReader, name: str) -> ImageReader:
     Raises:
         UserError: the image is no whole physical volume, has no such volume, or has not all of it.
     """
-    volume = read(pv)[name]
-    extents: list[Extent] = []
-    for start, length, offset in volume.pieces():
-        piece = pv.map.slice(offset, length)
-        extents += (Extent(start + each.offset, each.length, each.source) for each in piece.extents)
-    return ImageReader(ExtentMap(volume.size, extents), pv.sources)
+    return read(pv)[name].open(pv)
 
 
 def inspect(image: ImageReader) -> Mapping[str, Any]:
