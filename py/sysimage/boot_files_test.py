@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from sysimage import boot_files, ext4, gpt, grub
+from sysimage import boot_files, ext4, gpt, grub, volumes_testing
 from sysimage.errors import UserError
 from sysimage.extents import ExtentMap, ImageReader, Sources
 from sysimage.tree import Tree, file
@@ -35,11 +35,15 @@ LAYOUT = json.dumps(
 )
 
 
-def a_disk(files: Mapping[str, bytes]) -> ImageReader:
+def boot_volume(files: Mapping[str, bytes]) -> ExtentMap:
     tree = Tree()
     for name, content in files.items():
         tree.add(name, file(content))
-    boot = ext4.plan(tree, ext4.Ext4Options(UUID(int=1), UUID(int=2), 0))
+    return ext4.plan(tree, ext4.Ext4Options(UUID(int=1), UUID(int=2), 0))
+
+
+def a_disk(files: Mapping[str, bytes]) -> ImageReader:
+    boot = boot_volume(files)
     return ImageReader(gpt.plan(gpt.parse(LAYOUT), {"boot": boot, "data": gpt.EMPTY}), Sources({}))
 
 
@@ -51,30 +55,38 @@ def test_the_files_of_a_slot(slot: str) -> None:
     assert found.command_line == f"root=PARTUUID=1 state=stable slot={slot}"
 
 
+def test_the_files_of_a_slot_in_a_logical_volume() -> None:
+    group = volumes_testing.physical_volume({"A_boot": boot_volume(FILES)})
+    disk = ImageReader(volumes_testing.disk(group), Sources({}))
+    found = boot_files.read(disk, "lvm/A_boot", "A", STATE)
+    assert (found.kernel, found.initrd) == (FILES["vmlinuz"], FILES["initrd.img"])
+    assert found.command_line == "root=PARTUUID=1 state=stable slot=A"
+
+
 def without(name: str) -> dict[str, bytes]:
     return {other: content for other, content in FILES.items() if other != name}
 
 
 STATE = {"boot_state": "stable"}
-THE_BOOT_PARTITION = "(hint: name the boot partition of a slot)"
+THE_BOOT_VOLUME = "(hint: name the boot volume of a slot)"
 BAD: list[tuple[Mapping[str, bytes], str, str, Mapping[str, str], str]] = [
-    (FILES, "data", "A", STATE, f"partition 'data' is not ext4 {THE_BOOT_PARTITION}"),
+    (FILES, "data", "A", STATE, f"volume 'data' is not ext4 {THE_BOOT_VOLUME}"),
     (FILES, "root", "A", STATE, "there is no partition 'root' (hint: there are boot, data)"),
-    (without("vmlinuz"), "boot", "A", STATE, f"partition 'boot' has no file 'vmlinuz' {THE_BOOT_PARTITION}"),
-    (without("initrd.img"), "boot", "A", STATE, f"partition 'boot' has no file 'initrd.img' {THE_BOOT_PARTITION}"),
-    (without("boot_args"), "boot", "A", STATE, f"partition 'boot' has no file 'boot_args' {THE_BOOT_PARTITION}"),
-    (FILES, "boot", "C", STATE, "partition 'boot' has no slot 'C' (hint: there are A, B)"),
+    (without("vmlinuz"), "boot", "A", STATE, f"volume 'boot' has no file 'vmlinuz' {THE_BOOT_VOLUME}"),
+    (without("initrd.img"), "boot", "A", STATE, f"volume 'boot' has no file 'initrd.img' {THE_BOOT_VOLUME}"),
+    (without("boot_args"), "boot", "A", STATE, f"volume 'boot' has no file 'boot_args' {THE_BOOT_VOLUME}"),
+    (FILES, "boot", "C", STATE, "volume 'boot' has no slot 'C' (hint: there are A, B)"),
     (FILES, "boot", "A", {}, "the command line has the variable $boot_state, which is given no value"),
     (FILES, "boot", "A", {**STATE, "x": "1"}, "the command line has no variable $x, which is given a value"),
 ]
 
 
-@pytest.mark.parametrize(("files", "partition", "slot", "variables", "message"), BAD)
+@pytest.mark.parametrize(("files", "volume", "slot", "variables", "message"), BAD)
 def test_refusals(
-    files: Mapping[str, bytes], partition: str, slot: str, variables: Mapping[str, str], message: str
+    files: Mapping[str, bytes], volume: str, slot: str, variables: Mapping[str, str], message: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        boot_files.read(a_disk(files), partition, slot, variables)
+        boot_files.read(a_disk(files), volume, slot, variables)
     assert str(caught.value) == message
 
 

@@ -20,7 +20,9 @@ from tools.main import refuse_arguments, run
 _IMAGE = flags.DEFINE_string("image", None, "The image: a raw file, or a tar with it, either as it is or under zstd.")
 _MAP = flags.DEFINE_string("map", None, "The image as an extent map, instead of --image.")
 _SOURCE = flags.DEFINE_multi_string("source", [], "KEY=FILE: a file that the map takes bytes from. May be repeated.")
-_PARTITION = flags.DEFINE_string("partition", None, "The slot's boot partition.", required=True)
+_PARTITION = flags.DEFINE_string(
+    "partition", None, "The slot's boot volume: PARTITION or PARTITION/VOLUME.", required=True
+)
 _SLOT = flags.DEFINE_string("slot", None, "Whose command line: one capital letter.", required=True)
 _VARIABLE = flags.DEFINE_multi_string(
     "variable", [], "NAME=VALUE of a variable of GRUB's in the command line. May be repeated."

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sysimage import fat, gpt, grub, tree
+from sysimage import fat, gpt, grub, tree, volumes
 from sysimage.ext4.read import read as read_ext4
 from sysimage.extents import FileSlice, ImageReader, Sources, open_raw
 from sysimage.materialise import write_raw
@@ -145,15 +145,15 @@ def ssh_words(port: int, *options: str) -> list[str]:
     return words
 
 
-def filesystem(disk: Path, partition: str) -> tuple[Tree, ImageReader]:
-    """The tree of an ext4 partition of a raw disk; its contents are slices of the disk."""
-    view = gpt.open_partition(open_raw(disk), partition)
+def filesystem(disk: Path, volume: str) -> tuple[Tree, ImageReader]:
+    """The tree of an ext4 volume of a raw disk, PARTITION or PARTITION/VOLUME; its contents are slices of the disk."""
+    view = volumes.open_volume(open_raw(disk), volume)
     return read_ext4(view), view
 
 
-def place_in(disk: Path, partition: str, name: str) -> int:
-    """Where on the disk a file in a partition begins."""
-    content, view = filesystem(disk, partition)
+def place_in(disk: Path, volume: str, name: str) -> int:
+    """Where on the disk a file in a volume begins."""
+    content, view = filesystem(disk, volume)
     with view.sources:
         (extent,) = content[content.resolve(name)].data.slice(0, 1).extents
         assert isinstance(extent.source, FileSlice)

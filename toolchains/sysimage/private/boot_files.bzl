@@ -63,7 +63,7 @@ boot_files(
 """,
     attrs = {
         "image": attr.label(doc = "The disk.", mandatory = True, providers = [ImageInfo]),
-        "partition": attr.string(doc = "Name of the slot's boot partition.", mandatory = True),
+        "partition": attr.string(doc = "The slot's boot partition, or `PARTITION/VOLUME` where it is a logical volume.", mandatory = True),
         "slot": attr.string(doc = "Whose command line: one capital letter.", mandatory = True),
         "variables": attr.string_dict(doc = "Variable of the boot loader in the command line to its value; each must be there, and none more."),
         "_tool": attr.label(default = "//py/tools:boot_files", executable = True, cfg = "exec"),
