@@ -1,4 +1,4 @@
-"""An image in words: a strip of the disk to scale, a table of its volumes, and what was asked for besides."""
+"""An image in words: strips of disk and volume groups to scale, a table of volumes, and what was asked for besides."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -26,15 +26,16 @@ def strip(volumes: Sequence[Volume], marked: Collection[str] = ()) -> str:
     """The volumes side by side, as wide as they are large, but never narrower than their names; some marked with #."""
     if not volumes:
         return ""
-    widths = [len(volume.name) + 2 for volume in volumes]
+    names = [volume.short_name for volume in volumes]
+    widths = [len(name) + 2 for name in names]
     spare = max(WIDTH - sum(widths) - len(volumes) - 1, 0)
     total = sum(volume.length for volume in volumes) or 1
     widths = [width + spare * volume.length // total for width, volume in zip(widths, volumes, strict=True)]
     edge = "+" + "+".join("-" * width for width in widths) + "+"
-    names = "|" + "|".join(volume.name.center(width) for width, volume in zip(widths, volumes, strict=True)) + "|"
+    middle = "|" + "|".join(name.center(width) for width, name in zip(widths, names, strict=True)) + "|"
     row = [("#" if volume.name in marked else " ") * width for width, volume in zip(widths, volumes, strict=True)]
     marks = f"|{'|'.join(row)}|\n" if marked else ""
-    return f"{edge}\n{names}\n{marks}{edge}\n"
+    return f"{edge}\n{middle}\n{marks}{edge}\n"
 
 
 def _bar(used: int, capacity: int) -> str:
@@ -99,7 +100,7 @@ def format_image(image: Image, name: str, shown: Sequence[str] = (), files: int 
     Args:
         image: what was found.
         name: how to call it.
-        shown: text files to print, each VOLUME:PATH.
+        shown: text files to print, each VOLUME:PATH, where VOLUME may be PARTITION/VOLUME.
         files: how many of each volume's largest files to list.
         packages: how many of each volume's largest packages to list.
 
@@ -109,8 +110,15 @@ def format_image(image: Image, name: str, shown: Sequence[str] = (), files: int 
     lines = [f"{name}: {size_text(image.reader.size)}, {size_text(image.reader.map.mapped)} of them stored"]
     if image.table is not None:
         lines.append(f"GUID partition table {image.table['disk_guid']} ({image.table['copy']} copy)")
-    lines += ["", *strip(image.volumes).splitlines(), ""]
+    lines += ["", *strip(image.held()).splitlines()]
+    for volume in image.held():
+        if held := image.held(volume.name):
+            lines += ["", f"{volume.name}:", *strip(held).splitlines()]
+    lines.append("")
     lines += _table(list(_rows(image)), frozenset((1, 2, 3)))
+    for volume in image.held():
+        if image.held(volume.name):
+            lines += ["", *_group_lines(volume)]
     for volume in image.volumes:
         if volume.verity is not None:
             lines += ["", *_verity_lines(image, volume, shown)]
@@ -130,6 +138,15 @@ def format_image(image: Image, name: str, shown: Sequence[str] = (), files: int 
     if findings:
         lines += ["", "Findings:", *(f"  {finding}" for finding in findings)]
     return "\n".join(lines) + "\n"
+
+
+def _group_lines(volume: Volume) -> Iterator[str]:
+    fields = volume.details
+    yield f'{volume.name}: LVM volume group "{fields["vg"]}"'
+    yield f"  UUID       {fields['uuid']}, of the physical volume {fields['pv_uuid']}"
+    size = size_text(fields["extent_bytes"])
+    yield f"  extents    {fields['extents']} of {size}, the first at byte {fields['pe_start']}"
+    yield f"  seqno      {fields['seqno']}"
 
 
 def _verity_lines(image: Image, volume: Volume, shown: Sequence[str]) -> Iterator[str]:
@@ -160,6 +177,7 @@ def to_json(image: Image, shown: Sequence[str] = (), files: int = 0, packages: i
 def _volume_json(image: Image, volume: Volume, files: int, packages: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": volume.name,
+        "holder": volume.holder,
         "offset": volume.offset,
         "length": volume.length,
         "stored": volume.stored,
