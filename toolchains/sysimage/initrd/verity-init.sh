@@ -6,7 +6,8 @@
 # (so that the boot loader can fall back). There is no way to a shell.
 #
 # Kernel command line:
-#   root=DEVICE or root=PARTUUID=GUID   the partition with data and hash tree
+#   root=DEVICE or root=PARTUUID=GUID   the partition with data and hash tree; where this initrd has lvm, also
+#                                       /dev/GROUP/VOLUME, a logical volume
 #   root_hash=HEX                       sha256 root hash
 #   verity.data_blocks=N                blocks of data, 4096 bytes each
 #   verity.hash_start=N                 block of the partition where the tree begins
@@ -25,6 +26,8 @@ PATH=/bin:/sbin
 
 NAME=vroot
 BLOCK_SECTORS=8
+# Without what lvm notes for a system that runs.
+LVM='devices { obtain_device_list_from_udev=0 hints="none" } backup { backup=0 archive=0 } activation { monitoring=0 }'
 
 # Through the kernel's log a message reaches every console; at level "error" also with "quiet".
 fail() {
@@ -80,11 +83,26 @@ partitions_with_guid() {
     done
 }
 
+# Activates (y) or deactivates (n) what is a logical volume by its name; prints what lvm finds wrong, such as a group that
+# is not complete.
+set_volume() {
+    case $2 in
+    /dev/*/*) ;;
+    *) return ;;
+    esac
+    [ -x /sbin/lvm ] || return
+    # There is no udev yet: lvm makes the nodes itself.
+    DM_DISABLE_UDEV=1 lvm lvchange --nolocking --config "$LVM" --activate "$1" "${2#/dev/}" 2>&1
+}
+
 # Prints the devices that PARTUUID=GUID or /dev/... names and that are there, one a line.
 devices_named() {
     case $1 in
     PARTUUID=*) partitions_with_guid "$(stored_guid "${1#PARTUUID=}")" | sed 's,^,/dev/,' ;;
-    *) [ -b "$1" ] && echo "$1" ;;
+    *)
+        [ -b "$1" ] || set_volume y "$1" >/dev/null
+        [ -b "$1" ] && echo "$1"
+        ;;
     esac
 }
 
@@ -106,6 +124,8 @@ provide_machine_id() {
     else
         warn "machine_id=$machine_id: the partition cannot be mounted"
     fi
+    # The system's udev knows only what is activated while it runs.
+    set_volume n "$source" >/dev/null
     case $identity in *[!0-9a-f]*) identity=invalid ;; esac
     if [ ${#identity} -ne 32 ]; then
         [ -z "$identity" ] || warn "machine_id=$machine_id: not an identity, which has 32 hexadecimal digits"
@@ -169,7 +189,10 @@ esac
 find_root
 deadline=$(($(uptime) + patience))
 while [ -z "$device" ]; do
-    [ "$(uptime)" -lt $deadline ] || fail "the root partition $root did not appear within $patience seconds"
+    if [ "$(uptime)" -ge $deadline ]; then
+        reason=$(set_volume y "$root" | sed -n '$s/^ */: /p')
+        fail "the root partition $root did not appear within $patience seconds$reason"
+    fi
     sleep 0.1
     find_root
 done
@@ -177,7 +200,7 @@ done
 # A block that does not fit its hash is a panic, not an I/O error that the system limps on with.
 table="0 $((data_blocks * BLOCK_SECTORS)) verity 1 $device $device 4096 4096 $data_blocks $hash_start"
 table="$table sha256 $root_hash $salt 1 panic_on_corruption"
-# There is no udev yet: dmsetup makes the node itself.
+# dmsetup makes the node itself, too.
 DM_DISABLE_UDEV=1 dmsetup create --readonly --table "$table" "$NAME" ||
     fail "the verity device on $device cannot be opened (root_hash=$root_hash)"
 [ -b "/dev/mapper/$NAME" ] || fail "/dev/mapper/$NAME did not appear"
