@@ -21,6 +21,7 @@ load(
     "image_archive",
     "image_inspect",
     "image_test",
+    "lvm_image",
     "oci_image",
     "rootfs_layer",
     "verity_image",
@@ -37,7 +38,7 @@ def icos_shared(name, os):
     | target | what it is |
     |---|---|
     | `:initrd` | the initrd, of the one kernel |
-    | `:esp`, `:grub`, `:config` | the partitions that both slots share (ImageInfo) |
+    | `:esp`, `:grub`, `:config` | the partitions (config: the volume, where slots are volumes) that both slots share (ImageInfo) |
 
     Args:
         name: the name of the operating system, and of its package.
@@ -53,6 +54,7 @@ def icos_shared(name, os):
             os.modules,
         ],
         modules = os.initrd_modules,
+        paths = os.initrd_programs,
         visibility = ["//visibility:public"],
     )
     file_tree(
@@ -184,6 +186,7 @@ def icos_build(name, os):
     | `:direct_boot` | vmlinuz, initrd.img and cmdline of slot A, for a launch without boot loader |
     | `:root-test`, `:boot-test` | likewise, of `update-img-test.tar.zst` |
     | `:disk` | the disk as a map (ImageInfo) |
+    | `:volumes` | where slots are volumes: the partition that they lie in (ImageInfo) |
     | `:inspect` | `bazel run`: draws what is on the disk image; `-- verify` checks it |
     | `:dockerfile_test` | the configuration layer against what a container engine builds of the same Dockerfile, where the variant is `judged` |
     | `:image_test` | all that the image promises (docs/properties.md); `:image_test_update` writes `properties.txt`, `manifest.mtree` and `sizes.txt` |
@@ -227,18 +230,32 @@ def icos_build(name, os):
     _slot(os, details)
     _slot(os, details, suffix = _TEST)
 
+    # Slots and configuration are partitions, or volumes in one partition.
+    slot = {
+        ":boot": "A_boot",
+        ":root": "A_root",
+        shared.format("config"): "config",
+    }
+    group = os.volume_group
+    if group:
+        lvm_image(
+            name = "volumes",
+            testonly = details.testonly,
+            empty = group.empty,
+            layout = group.layout,
+            visibility = ["//visibility:public"],
+            volumes = slot,
+        )
+    a_boot, a_root = [(group.partition + "/" if group else "") + name for name in ["A_boot", "A_root"]]
     disk_image(
         name = "disk",
         testonly = details.testonly,
         empty = os.empty_partitions,
         layout = os.layout,
         partitions = {
-            ":boot": "A_boot",
-            ":root": "A_root",
-            shared.format("config"): "config",
             shared.format("esp"): "esp",
             shared.format("grub"): "grub",
-        },
+        } | ({":volumes": group.partition} if group else slot),
         visibility = ["//visibility:public"],
     )
     image_archive(
@@ -274,7 +291,7 @@ def icos_build(name, os):
         name = "direct_boot",
         testonly = details.testonly,
         image = ":disk",
-        partition = "A_boot",
+        partition = a_boot,
         slot = "A",
         variables = {"boot_state": "stable"},
         visibility = ["//visibility:public"],
@@ -289,24 +306,30 @@ def icos_build(name, os):
     )
 
     # To look at what came out.
+    media = [os.launch_medium] if os.launch_medium else []
     image_inspect(
         name = "inspect",
         testonly = details.testonly,
         image = "disk-img.tar.zst",
         largest_packages = 10,
         show = [
-            "A_boot:boot_args",
-            "A_boot:version.txt",
+            a_boot + ":boot_args",
+            a_boot + ":version.txt",
         ],
     )
     vm_launch(
         name = "launch",
         testonly = details.testonly,
         args = [
-            "--default_medium=$(rootpath {})".format(os.launch_medium),
             "--disk_gib={}".format(os.disk_gib),
-        ] + ["--forward={0}:{0}".format(port) for port in os.launch_ports],
-        data = [os.launch_medium],
+        ] + [
+            "--default_medium=$(rootpath {})".format(medium)
+            for medium in media
+        ] + [
+            "--forward={0}:{0}".format(port)
+            for port in os.launch_ports
+        ],
+        data = media,
         image = "disk-img.tar.zst",
     )
     image_test(
@@ -325,9 +348,9 @@ def icos_build(name, os):
         sizes = "sizes.txt",
         # What a stamp or the root hash changes.
         volatile = [
-            "A_boot:boot_args",
-            "A_boot:version.txt",
-            "A_root:opt/ic/share/version.txt",
+            a_boot + ":boot_args",
+            a_boot + ":version.txt",
+            a_root + ":opt/ic/share/version.txt",
         ],
     )
     native.alias(

@@ -1,5 +1,7 @@
 """What GuestOS is, and what tells its variants apart: data for `icos_build`."""
 
+load("//ic-os:variant.bzl", "NO_CREDENTIALS", "variant")
+
 _MIB = 1024 * 1024
 
 # Programs that are inputs (docs/payload.md): each is a label flag of this package, and goes to /opt/ic/bin under its name.
@@ -12,51 +14,8 @@ PROGRAMS = [
     "replica",
 ]
 
-# Otherwise whoever starts the machine can hand in units, passwords and ssh keys (systemd.system-credentials(7)).
-_NO_CREDENTIALS = "systemd.import_credentials=no"
-
-def _variant(
-        packages,
-        build_type,
-        login,
-        judged = False,
-        kernel_arguments = [],
-        password = "",
-        payload_overrides = {},
-        reviewed = [],
-        rootfs_of = None,
-        testonly = False):
-    """What tells one variant from the others.
-
-    Args:
-        packages: its set of packages.
-        build_type: the folder of its files, rootfs/variants/<build_type>, here and in //ic-os/rootfs.
-        login: who may log in without a key, "none" or "console" (image_test).
-        judged: whether a container engine builds its Dockerfile and its image is built twice, in tests that take minutes.
-            dev-malicious has the layers of dev, dev-sev one more file: what the tests judge is made by the same rules.
-        kernel_arguments: words of its kernel command line, behind those that all have.
-        password: root's, where login is "console".
-        payload_overrides: program of `payload` to the one that this variant has in its place.
-        reviewed: lists of what is right in it alone (image_test).
-        rootfs_of: another variant with the same packages and files: its layers are taken.
-        testonly: whether it is for tests only.
-
-    Returns:
-        A struct.
-    """
-    return struct(
-        base = "//ic-os/guestos:base_" + packages,
-        build_args = {"BUILD_TYPE": build_type},
-        judged = judged,
-        kernel_arguments = kernel_arguments,
-        login = login,
-        password = password,
-        payload_overrides = payload_overrides,
-        reviewed = reviewed,
-        rootfs = [package + suffix for package in ["//ic-os/rootfs:rootfs", "//ic-os/guestos:rootfs"] for suffix in ["", "_" + build_type]],
-        rootfs_of = rootfs_of,
-        testonly = testonly,
-    )
+def _variant(**details):
+    return variant("guestos", **details)
 
 # Of both slots. $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back. The identity
 # of the machine lies in the config partition.
@@ -81,6 +40,7 @@ GUESTOS = struct(
     empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
     # virtio for a guest of HostOS; dm-verity for its root, and first of all the processor's own sha256 for it.
     initrd_modules = ["sha256-ssse3", "crc32c-intel", "virtio_pci", "virtio_blk", "dm-verity", "ext4"],
+    initrd_programs = ["usr/sbin/dmsetup"],
     kernel_arguments = {
         "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A " + _KERNEL_ARGUMENTS,
         "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B " + _KERNEL_ARGUMENTS,
@@ -138,20 +98,22 @@ GUESTOS = struct(
         "dev-sev": _variant(
             build_type = "dev-sev",
             login = "console",
-            kernel_arguments = ["no-kvmclock", "sev=debug", _NO_CREDENTIALS],
+            kernel_arguments = ["no-kvmclock", "sev=debug", NO_CREDENTIALS],
             packages = "sev",
             password = "root",
         ),
         "prod": _variant(
             build_type = "prod",
             judged = True,
-            kernel_arguments = [_NO_CREDENTIALS],
+            kernel_arguments = [NO_CREDENTIALS],
             login = "none",
             packages = "common",
         ),
     },
     # sha256 of the GUID of the A_root partition, in lower case: a salt of this operating system's own.
     verity_salt = "ac1055ae0d73cf72ed9a002ba5d6d209ce82e31c52e8936ad73381f84bcf6e32",
+    # Slots are partitions of the disk.
+    volume_group = None,
     volume_ids = {
         "esp": "1c05e591",
         "grub": "1c05e592",

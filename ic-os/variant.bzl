@@ -1,0 +1,50 @@
+"""What tells the variants of an operating system apart."""
+
+# Otherwise whoever starts the machine can hand in units, passwords and ssh keys (systemd.system-credentials(7)).
+NO_CREDENTIALS = "systemd.import_credentials=no"
+
+def variant(
+        os,
+        packages,
+        build_type,
+        login,
+        judged = False,
+        kernel_arguments = [],
+        password = "",
+        payload_overrides = {},
+        reviewed = [],
+        rootfs_of = None,
+        testonly = False):
+    """A variant, for the description of an operating system.
+
+    Args:
+        os: the name of the operating system.
+        packages: its set of packages.
+        build_type: the folder of its files, rootfs/variants/<build_type>, there and in //ic-os/rootfs.
+        login: who may log in without a key, "none" or "console" (image_test).
+        judged: whether a container engine builds its Dockerfile and its image is built twice, in tests that take minutes.
+            Of variants that hardly differ one is enough: what the tests judge is made by the same rules.
+        kernel_arguments: words of its kernel command line, behind those that all have.
+        password: root's, where login is "console".
+        payload_overrides: program of `payload` to the one that this variant has in its place.
+        reviewed: lists of what is right in it alone (image_test).
+        rootfs_of: another variant with the same packages and files: its layers are taken.
+        testonly: whether it is for tests only.
+
+    Returns:
+        A struct.
+    """
+    roots = ["//ic-os/rootfs:rootfs", "//ic-os/{}:rootfs".format(os)]
+    return struct(
+        base = "//ic-os/{}:base_{}".format(os, packages),
+        build_args = {"BUILD_TYPE": build_type},
+        judged = judged,
+        kernel_arguments = kernel_arguments,
+        login = login,
+        password = password,
+        payload_overrides = payload_overrides,
+        reviewed = reviewed,
+        rootfs = [root + suffix for root in roots for suffix in ["", "_" + build_type]],
+        rootfs_of = rootfs_of,
+        testonly = testonly,
+    )
