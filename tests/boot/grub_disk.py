@@ -7,7 +7,7 @@ is asked for before it finds out.
 from pathlib import Path
 from uuid import UUID
 
-from sysimage import fat, gpt, grub, grubenv, tree
+from sysimage import fat, gpt, grub, grubenv, lvm, tree
 from sysimage.ext4.options import Ext4Options
 from sysimage.ext4.plan import plan as plan_ext4
 from sysimage.extents import ExtentMap, Sources, open_raw
@@ -20,6 +20,10 @@ EPOCH = 1754697600
 EFI_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 LINUX_TYPE = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 PARTITIONS = ("esp", "grub", "config", "A_boot", "A_root", "A_var", "B_boot", "B_root", "B_var")
+GROUP = "hostlvm"
+VOLUMES = ("config", "A_boot", "A_root", "B_boot")
+EXTENT = 256  # sectors
+EXTENTS = 8  # of each volume
 
 
 def guid(number: int) -> str:
@@ -31,7 +35,7 @@ def layout(names: tuple[str, ...]) -> gpt.Layout:
     """A disk with partitions of these names, in this order; no larger than need be."""
     partitions, start = [], MIB
     for number, name in enumerate(names, 1):
-        size = 32 * MIB if name in ("esp", "grub") else MIB
+        size = 32 * MIB if name in ("esp", "grub", GROUP) else MIB
         kind = EFI_TYPE if name == "esp" else LINUX_TYPE
         partitions.append(gpt.Partition(number, name, start, size, UUID(kind), UUID(guid(number))))
         start += size
@@ -55,6 +59,23 @@ def boot_partition(name: str) -> ExtentMap:
     return plan_ext4(content, Ext4Options(UUID(guid(100)), UUID(guid(101)), EPOCH, size=1 << 20))
 
 
+def volume_uuid(number: int) -> str:
+    """A UUID as LVM has them."""
+    return lvm.hyphenated(f"{number:032}")
+
+
+def volume_group() -> ExtentMap:
+    """A physical volume with the volumes of a host, which lie in it in another order than that of their names."""
+    volumes = tuple(
+        lvm.LogicalVolume(name, volume_uuid(number), (len(VOLUMES) - number) * EXTENTS, EXTENTS)
+        for number, name in enumerate(VOLUMES, 1)
+    )
+    contents: dict[str, ExtentMap | lvm.Empty] = dict.fromkeys(VOLUMES, lvm.EMPTY)
+    contents |= {name: boot_partition(name) for name in VOLUMES if name.endswith("boot")}
+    group = lvm.Layout(GROUP, volume_uuid(100), volume_uuid(101), 32 * MIB, MIB, EXTENT, EPOCH, volumes)
+    return lvm.plan(group, contents)
+
+
 def make_disk(target: Path, environment: bytes, names: tuple[str, ...] = PARTITIONS, slots: str = "guestos") -> Path:
     """Writes a disk with boot loader and environment block, all else empty."""
     bootloader = path("GRUB_CONFIG").parent
@@ -70,6 +91,8 @@ def make_disk(target: Path, environment: bytes, names: tuple[str, ...] = PARTITI
     for name in names:
         if name.endswith("boot"):
             contents[name] = boot_partition(name)
+        elif name == GROUP:
+            contents[name] = volume_group()
     write_raw(gpt.plan(layout(names), contents), Sources({}), target)
     return target
 

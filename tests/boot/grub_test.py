@@ -15,7 +15,7 @@ from sysimage.extents import ExtentMap, Sources
 from sysimage.materialise import write_raw
 from sysimage.vm.qemu import Disk, Machine, VirtualMachine
 from sysimage.vm.testing import log, tool
-from tests.boot.grub_disk import PARTITIONS, fat_of, layout, make_disk, read_environment
+from tests.boot.grub_disk import GROUP, PARTITIONS, fat_of, layout, make_disk, read_environment
 
 SECONDS = 120.0  # for the firmware and GRUB, on a busy machine
 
@@ -68,6 +68,16 @@ def test_row(row: Row, tmp_path: Path) -> None:
         assert read_environment(disk) == grubenv.parse(environment)
     else:
         assert read_environment(disk) == row.saved
+
+
+@pytest.mark.parametrize("slot", "AB")
+def test_slots_in_logical_volumes(slot: str, tmp_path: Path) -> None:
+    environment = grubenv.make({"boot_alternative": slot, "boot_cycle": "stable"})
+    disk = make_disk(tmp_path / "disk.img", environment, ("esp", "grub", GROUP), "hostos")
+    with VirtualMachine(Machine([Disk(disk)], cpus=1), tool(), tmp_path, log(f"grub-volume-{slot}")) as machine:
+        machine.console.expect(rf"GRUB: booting slot {slot}, state stable, from \(lvm/{GROUP}-{slot}_boot\)", SECONDS)
+        line = machine.console.expect(r"GRUB: kernel command line: (.*)\n", SECONDS)
+    assert line[1].strip() == f"partition={slot}_boot slot={slot} state=stable"
 
 
 def test_new_system_that_cannot_be_loaded_falls_back_and_stays_there(tmp_path: Path) -> None:

@@ -105,8 +105,9 @@ class Layout:
         _check_uuid("vg_uuid", self.vg_uuid)
         _check_uuid("pv_uuid", self.pv_uuid)
         self._check_sizes()
-        if not 0 <= self.creation_time <= TIME_MAX:
-            raise UserError(f"creation_time is {self.creation_time}, 0 to {TIME_MAX} seconds since 1970 are possible")
+        # LVM takes 0 for a time that nobody knows.
+        if not 1 <= self.creation_time <= TIME_MAX:
+            raise UserError(f"creation_time is {self.creation_time}, 1 to {TIME_MAX} seconds since 1970 are possible")
         values.host_name("creation_host", self.creation_host)
         self._check_identities()
         self._check_volumes()

@@ -33,7 +33,7 @@ class Label:
 class Area:
     """Where a segment, or one of its stripes, begins: on which physical volume, at which byte of it.
 
-    pv is its name in the metadata; offset is None if it is another one than that in hand.
+    pv is its name in the metadata; offset is None if it is another one than that in hand, or a volume.
     """
 
     pv: str
@@ -69,15 +69,15 @@ class Volume:
         for segment in self.segments:
             if segment.type not in _STRIPED:
                 raise UserError(
-                    f"volume {self.name!r} has a segment of type {segment.type!r}, only linear ones are read"
+                    f"volume {self.name!r} has a segment of type {segment.type!r}, only linear ones can be read"
                 )
             if len(segment.areas) != 1:
                 raise UserError(
-                    f"volume {self.name!r} is striped over {len(segment.areas)} areas, only linear segments are read"
+                    f"volume {self.name!r} is striped over {len(segment.areas)} areas, only linear segments can be read"
                 )
             (area,) = segment.areas
             if area.offset is None:
-                raise UserError(f"volume {self.name!r} lies on {area.pv}, another physical volume than this one")
+                raise UserError(f"volume {self.name!r} lies on {area.pv}, not on this physical volume")
             yield segment.start, segment.length, area.offset
 
     def open(self, pv: ImageReader) -> ImageReader:
@@ -174,18 +174,21 @@ def _label(sector: bytes, number: int) -> Label:
     uuid = lvm.hyphenated(raw.decode("latin-1"))
     if not lvm.is_uuid(uuid):
         raise UserError(f"{what} has the UUID {uuid!r}, which is none")
-    rest = lvm.LOCATION.iter_unpack(_whole(sector[offset + lvm.PV_HEADER.size :]))
-    try:
-        data = tuple(iter(lambda: next(rest), (0, 0)))
-        areas = tuple(iter(lambda: next(rest), (0, 0)))
-    except StopIteration:
-        raise UserError(f"{what} has a list of areas without an end") from None
+    rest = sector[offset + lvm.PV_HEADER.size :]
+    data, rest = _locations(what, rest)
+    areas, _ = _locations(what, rest)
     return Label(uuid, size, data, areas)
 
 
-def _whole(data: bytes) -> bytes:
-    """As many bytes as are whole locations."""
-    return data[: len(data) // lvm.LOCATION.size * lvm.LOCATION.size]
+def _locations(what: str, data: bytes) -> tuple[tuple[tuple[int, int], ...], bytes]:
+    """A list up to its zero entry, and what is behind that."""
+    found: list[tuple[int, int]] = []
+    for at in range(0, len(data) - lvm.LOCATION.size + 1, lvm.LOCATION.size):
+        place, size = lvm.LOCATION.unpack_from(data, at)
+        if not place and not size:
+            return tuple(found), data[at + lvm.LOCATION.size :]
+        found.append((place, size))
+    raise UserError(f"{what} has a list of areas without an end")
 
 
 def read(image: ImageReader) -> VolumeGroup:
@@ -273,6 +276,7 @@ class _Group:
                 f"{own_what} ends at byte {self._start + self._count * self._extent}, the image at {self._size}"
             )
         logical = _section(group, "logical_volumes", what) if "logical_volumes" in group else {}
+        self._volumes = logical.keys()
         return VolumeGroup(
             name=name,
             uuid=_uuid(group, what),
@@ -322,8 +326,8 @@ class _Group:
         return Segment(start, extents * self._extent, kind, tuple(areas))
 
     def _area(self, what: str, pv: Value, extent: Value, extents: int) -> Area:
-        if not isinstance(pv, str) or pv not in self._identities:
-            raise UserError(f"{what} lies on {pv!r}, which is no physical volume of the group")
+        if not isinstance(pv, str) or not (pv in self._identities or pv in self._volumes):
+            raise UserError(f"{what} lies on {pv!r}, which the group does not have")
         if not isinstance(extent, int) or not 0 <= extent <= lvm.EXTENTS_MAX:
             raise UserError(f"{what} lies on extent {extent!r}")
         if pv != self._here:
