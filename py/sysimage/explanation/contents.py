@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sysimage import cpio, ext4, fat, gpt
+from sysimage import cpio, ext4, fat, gpt, lvm
 from sysimage.errors import UserError
 from sysimage.explanation import archives, frames, plans, texts, words
 from sysimage.explanation.content import compare_bytes, equal
@@ -10,6 +10,7 @@ from sysimage.explanation.disks import compare_disks
 from sysimage.explanation.ext4_volumes import compare_ext4
 from sysimage.explanation.fat_volumes import compare_fat
 from sysimage.explanation.findings import Findings, Pair, Place, Rank
+from sysimage.explanation.groups import compare_groups
 from sysimage.explanation.trees import Side, compare_trees
 from sysimage.extents import ImageReader, Sources
 
@@ -55,6 +56,7 @@ _KINDS: tuple[tuple[str, Finder, Comparer], ...] = (
     ("a tree file", _small(_starts(plans.TREE_MAGIC)), plans.compare_tree_files),
     ("a disk with a GUID partition table", gpt.find, _with_inner(compare_disks)),
     ("an ext4 file system", ext4.find, _with_inner(compare_ext4)),
+    ("an LVM physical volume", lvm.find, _with_inner(compare_groups)),
     ("a FAT file system", fat.find, _with_inner(compare_fat)),
 )
 

@@ -1,7 +1,9 @@
 """The front of the package: two files in, sentences out."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from sysimage import lvm
 from sysimage.errors import UserError
 from sysimage.explanation.content import equal
 from sysimage.explanation.contents import compare
@@ -62,6 +64,7 @@ def picture(ours: Path, theirs: Path) -> str:
     """Our disk to scale, its partitions that differ marked; empty if not both files are disks that can be read.
 
     A partition that only one side has counts as one that differs, and so is drawn on our side only if we have it.
+    The logical volumes of one that differs are drawn below.
     """
     try:
         with open_image(ours) as mine, open_image(theirs) as other:
@@ -73,13 +76,30 @@ def picture(ours: Path, theirs: Path) -> str:
 def _draw(ours: ImageReader, theirs: ImageReader) -> str:
     tables = read(ours), read(theirs)
     marked = set()
+    strips: list[str] = []
     for mine, other in matched(*tables):
         if mine is not None and (other is None or not equal(_volumes(ours, theirs, mine, other))):
             marked.add(mine.name)
+            if other is not None:
+                strips += _draw_groups(_volumes(ours, theirs, mine, other), mine.name)
     ordered = sorted(tables[0].partitions, key=lambda entry: entry.first)
     volumes = [Volume(entry.name, entry.offset, entry.length, 0, "") for entry in ordered]
     legend = "#: differs" if marked else "no partition differs"
-    return f"{strip(volumes, marked)}{legend}\n"
+    return f"{strip(volumes, marked)}{''.join(strips)}{legend}\n"
+
+
+def _draw_groups(pair: Pair, name: str) -> Iterator[str]:
+    """The logical volumes of a partition that both sides have as a physical volume, those that differ marked."""
+    if not lvm.find(pair.ours) or not lvm.find(pair.theirs):
+        return
+    theirs = {volume.name: volume for volume in lvm.read(pair.theirs).volumes}
+    found, marked = [], set()
+    for volume in lvm.read(pair.ours).volumes:
+        found.append(Volume(volume.name, 0, volume.size, 0, ""))
+        other = theirs.get(volume.name)
+        if other is None or not equal(Pair(volume.open(pair.ours), other.open(pair.theirs))):
+            marked.add(volume.name)
+    yield f"{name}:\n{strip(found, marked)}"
 
 
 def _volumes(ours: ImageReader, theirs: ImageReader, mine: Entry, other: Entry) -> Pair:

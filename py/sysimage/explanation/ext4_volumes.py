@@ -41,7 +41,6 @@ def compare_ext4(pair: Pair, place: Place, findings: Findings, inner: Compare) -
     """
     ours, theirs = findings.both(pair, FileSystem.open)
     before = findings.count
-    holder = _holder(place)
     _superblocks(ours.volume, theirs.volume, place, findings)
     compare_trees(
         Side(ours.tree, pair.ours.sources),
@@ -50,18 +49,13 @@ def compare_ext4(pair: Pair, place: Place, findings: Findings, inner: Compare) -
         findings,
         inner,
         lambda path: f"inode {ours.inodes[path].number} {words.path(path)}",
-        lambda here, path, label: here.mapped(label, holder, lambda byte: ours.byte(path, byte)),
+        lambda here, path, label: here.mapped(label, place.called, lambda byte: ours.byte(path, byte)),
     )
     common = sorted(ours.inodes.keys() & theirs.inodes.keys(), key=lambda path: (ours.inodes[path].number, path))
     _inodes(ours, theirs, common, place, findings)
     _layout(ours, theirs, common, place, findings)
     _blocks(pair, ours, theirs, place, findings, told=findings.count > before)
     _hash_trees(pair, ours.volume, theirs.volume, place, findings)
-
-
-def _holder(place: Place) -> str:
-    """What a volume is called as the holder of its files."""
-    return "the partition" if place.chain else "the image"
 
 
 def _superblocks(ours: Volume, theirs: Volume, place: Place, findings: Findings) -> None:
@@ -175,7 +169,7 @@ def _blocks(pair: Pair, ours: FileSystem, theirs: FileSystem, place: Place, find
             continue
         first = listed[0] * size
         name = f"behind the end of {words.path(path)}" if path else what
-        here = place.part(f"{name}, {words.count(len(listed), 'block')}", _holder(place), first)
+        here = place.part(f"{name}, {words.count(len(listed), 'block')}", place.called, first)
         rank = Rank.CONTENT if loose else Rank.CONSEQUENCE
         compare_bytes(pair.slice(first, size), here, findings, f"block {listed[0]}", rank)
 
@@ -228,5 +222,5 @@ def _behind(pair: Pair, end: int, place: Place, findings: Findings) -> None:
     """What lies in a partition behind everything that is known."""
     size = max(pair.ours.size, pair.theirs.size)
     if end < size:
-        here = place.part("behind the file system", _holder(place), end)
+        here = place.part("behind the file system", place.called, end)
         compare_bytes(pair.slice(end, size - end), here, findings, "what lies there")

@@ -51,9 +51,7 @@ def compare_fat(pair: Pair, place: Place, findings: Findings, inner: Compare) ->
         place,
         findings,
         inner,
-        locate=lambda here, path, label: here.mapped(
-            label, "the partition" if here.chain else "the image", place_in(pair.ours.map, ours.tree[path].data)
-        ),
+        locate=lambda here, path, label: here.mapped(label, here.called, place_in(pair.ours.map, ours.tree[path].data)),
     )
     _compare_entries(ours, theirs, place, findings)
     if findings.count == before:
@@ -99,7 +97,7 @@ def _compare_rest(pair: Pair, reader: FatReader, place: Place, findings: Finding
     ends = [*(start for _, start in areas[1:]), max(pair.ours.size, pair.theirs.size)]
     for (name, start), end in zip(areas, ends, strict=True):
         if start < end:
-            here = place.part(name, "the partition" if place.chain else "the image", start)
+            here = place.part(name, place.called, start)
             compare_bytes(pair.slice(start, end - start), here, findings, "what lies there")
 
 

@@ -12,6 +12,10 @@ from sysimage.extents import ExtentMap, FileSlice, ImageReader
 
 T = TypeVar("T")
 
+THE_DISK, THE_IMAGE, THE_PARTITION, THE_VOLUME = "the disk", "the image", "the partition", "the volume"
+# What lies in a physical volume, which is a partition or an image of its own, is a logical volume.
+_HELD = {THE_PARTITION: THE_VOLUME, THE_IMAGE: THE_VOLUME}
+
 
 class Rank(enum.IntEnum):
     """How much a difference tells. What follows from others comes last: a checksum says only that something changed."""
@@ -90,6 +94,11 @@ class Place:
     def mapped(self, words: str, holder: str, to_holder: Callable[[int], int | None]) -> "Place":
         """A part whose bytes lie anywhere in this place."""
         return Place(self.within(words).words, ((holder, to_holder), *self.chain))
+
+    @property
+    def called(self) -> str:
+        """What the parts of this place call it: what holds it says what it is."""
+        return _HELD.get(self.chain[0][0], THE_PARTITION) if self.chain else THE_IMAGE
 
     def where(self, offset: int) -> list[str]:
         """A byte of it in everything that holds it: `byte 5 of the partition`, `byte 1048581 of the disk`."""

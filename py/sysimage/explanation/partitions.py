@@ -1,11 +1,11 @@
-"""GUID partition tables against each other: both copies, the protective MBR, and the gaps between partitions."""
+"""GUID partition tables against each other: both copies, and the protective MBR."""
 
 from collections.abc import Iterator
 
 from sysimage.errors import UserError
 from sysimage.explanation import words
-from sysimage.explanation.content import compare_bytes, first_difference
-from sysimage.explanation.findings import Findings, Pair, Place, Rank, part
+from sysimage.explanation.content import compare_bytes
+from sysimage.explanation.findings import Findings, Pair, Place, Rank
 from sysimage.extents import ImageReader
 from sysimage.gpt import SECTOR, Table, read_copy
 from sysimage.gpt import format as gpt
@@ -90,17 +90,3 @@ def matched(ours: Table, theirs: Table) -> Iterator[tuple[Entry | None, Entry | 
     numbered = [{entry.number: entry for entry in table.partitions} for table in (ours, theirs)]
     for number in sorted(numbered[0].keys() | numbered[1].keys()):
         yield numbered[0].get(number), numbered[1].get(number)
-
-
-def compare_gaps(pair: Pair, table: Table, place: Place, findings: Findings) -> None:
-    """What lies between the tables and the partitions, and between those."""
-    position = table.first_usable * SECTOR
-    end_of_disk = (table.last_usable + 1) * SECTOR
-    ends = sorted((entry.offset, entry.offset + entry.length) for entry in table.partitions)
-    for start, end in [*ends, (end_of_disk, end_of_disk)]:
-        if start > position:
-            gap = Pair(part(pair.ours, position, start - position), part(pair.theirs, position, start - position))
-            if first_difference(gap) is not None:
-                here = place.part("between the partitions", "the disk", position)
-                compare_bytes(gap, here, findings, "what lies there")
-        position = max(position, end)
