@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sysimage import materialise
 from sysimage.errors import UserError
-from sysimage.inspection import Image
+from sysimage.extents import ImageReader
 from sysimage.properties.system import System
 from sysimage.tree import NodeType
 
@@ -47,12 +47,10 @@ def judge(*command: str | Path) -> str:
     return done.stdout
 
 
-def raw(image: Image, folder: Path, offset: int = 0, length: int = 0) -> Path:
-    """An image, or a range of it, as a sparse file in a folder."""
+def raw(reader: ImageReader, folder: Path) -> Path:
+    """An image, or a volume of it, as a sparse file in a folder."""
     path = folder / "raw.img"
-    reader = image.reader
-    part = reader.map.slice(offset, length or reader.size)
-    materialise.write_raw(part, reader.sources, path)
+    materialise.write_raw(reader.map, reader.sources, path)
     return path
 
 

@@ -9,24 +9,35 @@
     1  esp   2048  204800  efi    B78084E2-3363-1346-8C25-D426F26B8928  vfat
     2  root  ...                                                        ext4
     3  var   ...                                                        empty
+    4  lvm   ...                                                        LVM2_member
 
-The disk's size is in bytes, sectors have 512. Content is what blkid calls it, or `empty`: not a byte is there. This
-table is a second one on purpose, written from the contract; the one that the disk is made of is never read here.
+The disk's size is in bytes, sectors have 512. Content is what blkid calls it, or `empty`: not a byte is there. A
+physical volume of LVM is followed into its volumes; `volume_groups` has the lines for those. This table is a second one
+on purpose, written from the contract; the one that the disk is made of is never read here.
 """
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 from sysimage.errors import UserError
+from sysimage.properties import volume_groups
+from sysimage.properties.volume_groups import SECTOR, Groups, field_differences
 from sysimage.text import is_decimal, parse_json, read_text
 
-SECTOR = 512
 EMPTY = "empty"
 _FIELDS = 7
+_UNITS: Mapping[str, str] = {
+    "name": "name",
+    "start": "first sector",
+    "size": "size in sectors",
+    "type": "type",
+    "guid": "GUID",
+    "content": "content",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +55,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A disk: its GUID, its size in bytes, its partitions in the order of their numbers."""
+    """A disk: its GUID, its size in bytes, its partitions in the order of their numbers, what it has of LVM."""
 
     guid: str
     size: int
     entries: tuple[Entry, ...]
+    groups: Groups = field(default_factory=Groups)
 
 
 def load(path: Path | str) -> Layout:
     """Reads the table.
 
     Raises:
-        UserError: it cannot be read, a line is none of the three kinds, or there is no disk line.
+        UserError: it cannot be read, a line is of no kind that there is, or there is no disk line.
     """
     types: dict[str, str] = {}
     entries: list[Entry] = []
+    groups = Groups()
     disk: tuple[str, int] | None = None
     for number, line in enumerate(read_text(path).splitlines(), 1):
         words = line.partition("#")[0].split()
@@ -69,6 +82,8 @@ def load(path: Path | str) -> Layout:
             types[words[1]] = _guid(words[2], where)
         elif words[0] == "disk" and len(words) == 3:
             disk = _guid(words[1], where), _number(words[2], where)
+        elif groups.take(words, where):
+            continue
         elif len(words) == _FIELDS:
             if words[4] not in types:
                 raise UserError(
@@ -78,11 +93,12 @@ def load(path: Path | str) -> Layout:
         else:
             raise UserError(
                 f"{where}: this is no line of a layout: {line.strip()!r}",
-                "'type NAME GUID', 'disk GUID BYTES', or number, name, start, sectors, type, GUID and content",
+                "'type NAME GUID', 'disk GUID BYTES', 'vg ...', 'pv ...', 'lv ...', or number, name, start, sectors, "
+                "type, GUID and content",
             )
     if disk is None:
         raise UserError(f"{path}: there is no disk line", "'disk GUID BYTES'")
-    return Layout(*disk, tuple(sorted(entries, key=lambda entry: entry.number)))
+    return Layout(*disk, tuple(sorted(entries, key=lambda entry: entry.number)), groups)
 
 
 def _entry(words: list[str], kind: str, where: str) -> Entry:
@@ -104,10 +120,10 @@ def _guid(word: str, where: str) -> str:
 
 
 def read_disk(disk: Path) -> Layout:
-    """What sfdisk and blkid read from a raw disk image.
+    """What sfdisk, blkid and pvck read from a raw disk image.
 
     Raises:
-        UserError: sfdisk finds no GUID partition table.
+        UserError: sfdisk finds no GUID partition table; pvck is not content with a physical volume.
     """
     done = subprocess.run(["sfdisk", "--json", disk], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -133,7 +149,13 @@ def read_disk(disk: Path) -> Layout:
                 content,
             )
         )
-    return Layout(table["id"].upper(), disk.stat().st_size, tuple(sorted(entries, key=lambda entry: entry.number)))
+    entries.sort(key=lambda entry: entry.number)
+    groups = Groups()
+    for entry in entries:
+        if entry.content == volume_groups.MEMBER:
+            place = entry.start * SECTOR, entry.size * SECTOR
+            volume_groups.read(disk, entry.name, *place, lambda offset, size: _content(disk, offset, size), groups)
+    return Layout(table["id"].upper(), disk.stat().st_size, tuple(entries), groups)
 
 
 def _content(disk: Path, offset: int, size: int) -> str:
@@ -176,14 +198,7 @@ def differences(expected: Layout, found: Layout) -> list[str]:
         if entry.number not in there:
             lines.append(f"partition {entry.number} ({entry.name}) is missing")
         else:
-            lines += _entry_differences(entry, there.pop(entry.number))
+            what = f"partition {entry.number} ({entry.name})"
+            lines += field_differences(what, entry, there.pop(entry.number), _UNITS)
     lines += [f"partition {entry.number} ({entry.name}) is one too many" for entry in there.values()]
-    return lines
-
-
-def _entry_differences(expected: Entry, found: Entry) -> Iterator[str]:
-    units: Mapping[str, str] = {"start": "first sector", "size": "size in sectors", "type": "type", "guid": "GUID"}
-    for key in ("name", "start", "size", "type", "guid", "content"):
-        want, have = getattr(expected, key), getattr(found, key)
-        if want != have:
-            yield f"partition {expected.number} ({expected.name}): {units.get(key, key)} is {have}, not {want}"
+    return [*lines, *volume_groups.differences(expected.groups, found.groups)]

@@ -95,8 +95,8 @@ def test_another_disk(disk: Path, tmp_path: Path, old: str, new: str, messages: 
     [
         (
             "1 esp 2048",
-            ":1: this is no line of a layout: '1 esp 2048' (hint: 'type NAME GUID', 'disk GUID BYTES', or number, "
-            "name, start, sectors, type, GUID and content)",
+            ":1: this is no line of a layout: '1 esp 2048' (hint: 'type NAME GUID', 'disk GUID BYTES', 'vg ...', "
+            "'pv ...', 'lv ...', or number, name, start, sectors, type, GUID and content)",
         ),
         (
             "1 esp 2048 1 efi 0 vfat",

@@ -8,7 +8,7 @@ they change with every update and say nothing to a reader.
 from collections.abc import Iterator
 
 from sysimage.errors import UserError
-from sysimage.inspection import Image
+from sysimage.inspection import Image, Volume
 from sysimage.properties.capabilities import XATTR, capability_text
 from sysimage.properties.system import DPKG, System
 from sysimage.tree import Node, NodeType, Tree, basename, join
@@ -36,7 +36,7 @@ _CRON = (
 
 
 def properties(image: Image) -> list[str]:
-    """The lines for a disk image: its partitions, then each root filesystem on it.
+    """The lines for a disk image: its partitions and logical volumes, then each root filesystem on it.
 
     Raises:
         UserError: the image has no partition table, or a root filesystem without accounts.
@@ -57,11 +57,34 @@ def _disk(image: Image) -> Iterator[str]:
     yield f"disk {image.table['disk_guid']} {image.reader.size} bytes"
     for entry in sorted(image.table["partitions"], key=lambda entry: entry["number"]):
         volume = image[entry["name"]]
-        protection = " dm-verity" if volume.verity is not None else ""
-        label = f' "{volume.label}"' if volume.label else ""
         yield (
             f"partition {entry['number']} {entry['name']} start {entry['first']} size {entry['bytes'] // SECTOR} "
-            f"type {entry['type']} guid {entry['guid']} {volume.content}{label}{protection}"
+            f"type {entry['type']} guid {entry['guid']} {_content(volume)}"
+        )
+    for volume in image.held():
+        if image.held(volume.name):
+            yield from _group(image, volume)
+
+
+def _content(volume: Volume) -> str:
+    protection = " dm-verity" if volume.verity is not None else ""
+    label = f' "{volume.label}"' if volume.label else ""
+    return f"{volume.content}{label}{protection}"
+
+
+def _group(image: Image, volume: Volume) -> Iterator[str]:
+    """An LVM physical volume: its group, then its volumes in the order of the metadata."""
+    fields = volume.details
+    extent, start = fields["extent_bytes"], fields["pe_start"]
+    yield (
+        f"volume-group {fields['vg']} on {volume.name} uuid {fields['uuid']} pv {fields['pv_uuid']} "
+        f"extents {fields['extents']} of {extent} from {start}"
+    )
+    for row in fields["volumes"]:
+        held = image[join(volume.name, row["name"])]
+        yield (
+            f"volume {held.name} extent {(held.offset - volume.offset - start) // extent} "
+            f"extents {row['bytes'] // extent} uuid {row['uuid']} {_content(held)}"
         )
 
 
