@@ -1,6 +1,6 @@
 """What HostOS is, and what tells its variants apart: data for `icos_build`."""
 
-load("//ic-os:variant.bzl", "variant")
+load("//ic-os:variant.bzl", "NO_CREDENTIALS", "variant")
 
 _MIB = 1024 * 1024
 
@@ -92,6 +92,7 @@ HOSTOS = struct(
         "prod": _variant(
             build_type = "prod",
             judged = True,
+            kernel_arguments = [NO_CREDENTIALS],
             login = "none",
             packages = "common",
         ),
