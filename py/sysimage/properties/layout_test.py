@@ -12,6 +12,7 @@ from sysimage.extents import ExtentMap, Sources
 from sysimage.fat import Options as FatOptions
 from sysimage.gpt import Layout, Partition
 from sysimage.properties import layout
+from sysimage.properties.testing import told
 from sysimage.tree import Tree
 
 LINUX, EFI = UUID("0fc63daf-8483-4772-8e79-3d69d8477de4"), UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
@@ -46,12 +47,6 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("disk") / "disk.img"
     materialise.write_raw(gpt.plan(Layout(UUID(int=1), 26624, partitions), contents), Sources({}), path)
     return path
-
-
-def told(disk: Path, folder: Path, text: str) -> list[str]:
-    path = folder / "layout.txt"
-    path.write_text(text)
-    return layout.differences(layout.load(path), layout.read_disk(disk))
 
 
 def test_a_disk_is_that_of_its_table(disk: Path, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """A small system for the tests of properties: sound in every respect, so that each test plants one fault."""
 
+from pathlib import Path
+
 from sysimage import tree
+from sysimage.properties import layout
 from sysimage.properties.system import System
 from sysimage.tree import Tree
 
@@ -79,3 +82,10 @@ def link(made: Tree, path: str, target: str) -> None:
 def system(made: Tree | None = None) -> System:
     """The system of a tree, or the sound one."""
     return System("root", made if made is not None else sound())
+
+
+def told(disk: Path, folder: Path, table: str) -> list[str]:
+    """What a raw disk has otherwise than a table of its layout, which is written into a folder."""
+    path = folder / "layout.txt"
+    path.write_text(table)
+    return layout.differences(layout.load(path), layout.read_disk(disk))

@@ -12,6 +12,7 @@ from sysimage.ext4 import Ext4Options
 from sysimage.extents import ExtentMap, ImageReader, Sources
 from sysimage.places import EMPTY
 from sysimage.properties import layout
+from sysimage.properties.testing import told
 from sysimage.tree import Tree
 from sysimage.volumes_testing import MIB, uuid
 
@@ -51,12 +52,6 @@ def write(path: Path, held: ExtentMap) -> Path:
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("disk") / "disk.img", contents())
-
-
-def told(disk: Path, folder: Path, text: str) -> list[str]:
-    path = folder / "layout.txt"
-    path.write_text(text)
-    return layout.differences(layout.load(path), layout.read_disk(disk))
 
 
 def test_a_disk_is_that_of_its_table(disk: Path, tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ def check_arguments(show, largest_packages):
     for word in show:
         volume, separator, path = word.partition(":")
         if not volume or not separator or not path:
-            refuse(_RULE, "show", "be of the form VOLUME:PATH", quote(word), "VOLUME is the name of a partition")
+            refuse(_RULE, "show", "be of the form VOLUME:PATH", quote(word), "VOLUME is the name of a partition, or PARTITION/VOLUME")
         check_path(_RULE, "show", path)
 
 def image_inspect(name, image, show = [], largest_packages = 0, data = [], **kwargs):
-    """A program that draws what is on an image: partitions, filesystems with their fill, hash trees, files.
+    """A program that draws what is on an image: partitions, logical volumes, filesystems with their fill, hash trees, files.
 
     ```starlark
     image_inspect(
@@ -36,7 +36,7 @@ def image_inspect(name, image, show = [], largest_packages = 0, data = [], **kwa
     Args:
         name: name of the target.
         image: the image: raw, or a tar with it, either as it is or under zstd.
-        show: text files on it to print, as `VOLUME:PATH`.
+        show: text files on it to print, as `VOLUME:PATH`; a logical volume is `PARTITION/VOLUME`.
         largest_packages: how many of the largest packages to list.
         data: further files.
         **kwargs: as for py_binary.

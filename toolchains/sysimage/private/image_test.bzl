@@ -89,7 +89,7 @@ def image_test(
         **kwargs):
     """Tests a disk image with one Debian root filesystem: all that it promises (docs/properties.md).
 
-    Partitions are those of an independent table, as sfdisk and blkid read them. Accounts, units, special modes and packages are those of
+    Partitions and logical volumes are those of an independent table, as sfdisk, blkid and pvck read them. Accounts, units, special modes and packages are those of
     the golden file, all files those of the manifest. No right, secret, leftover of a machine, dangling path or missing
     account is there that a reviewed row does not explain. Nobody can log in, or only root on the console. Nothing is larger than its
     budget. Our verifiers and foreign judges (sgdisk, e2fsck, fsck.fat, veritysetup, dpkg; and, in the image's own root,
@@ -116,6 +116,9 @@ def image_test(
     )
     ```
 
+    A volume is a partition, or a logical volume in one, which is named `PARTITION/VOLUME`: in `volatile`, in the budget, in reviewed lists,
+    and as a folder of the manifest.
+
     Args:
         name: name of the target.
         image: the image, a tar under zstd.
@@ -123,7 +126,9 @@ def image_test(
         golden: the reviewed properties.
         dpkg_verify: what `dpkg --verify` reports of the root, reviewed; lines that begin with `#` are comments.
         layout: the table of partitions, written from the contract of the disk and not from what it is built of: lines `type NAME GUID`,
-            `disk GUID BYTES`, and number, name, first sector, sectors, type, GUID, content (`ext4`, `vfat`, ..., `empty`).
+            `disk GUID BYTES`, and number, name, first sector, sectors, type, GUID, content (`ext4`, `vfat`, `LVM2_member`, ...,
+            `empty`); where there are logical volumes also `vg NAME UUID EXTENT-BYTES SEQNO STATUS CREATED`,
+            `pv PARTITION GROUP UUID FIRST-BYTE`, and `lv PARTITION/VOLUME FIRST-EXTENT EXTENTS UUID CONTENT`.
         login: `"none"`: nobody can log in without a key of his own; `"console"`: root can, with `password`, on each console of the
             kernel command line.
         budget: limits in MiB, JSON: volumes, VOLUME:PATH, names of `image` and `artifacts`; `growth` in per cent.

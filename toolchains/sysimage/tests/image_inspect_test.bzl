@@ -37,7 +37,7 @@ def image_inspect_test_suite(name):
             ),
             "no_volume": (
                 {"show": ["version.txt"]},
-                "image_inspect: show must be of the form VOLUME:PATH; got \"version.txt\" (hint: VOLUME is the name of a partition)",
+                "image_inspect: show must be of the form VOLUME:PATH; got \"version.txt\" (hint: VOLUME is the name of a partition, or PARTITION/VOLUME)",
             ),
         },
     )
