@@ -69,6 +69,25 @@ def copy(disk: Path | str, target: Path | str) -> None:
                 start += out.write(source.read(min(_PIECE, position - start)))
 
 
+def replace(disk: Path | str, offset: int, content: Path | str) -> None:
+    """Puts the content of a file in the place of what is there; where both are a hole, it stays one.
+
+    Raises:
+        ValueError: it reaches behind the end.
+    """
+    with open(content, "rb") as source, open(disk, "r+b") as out:
+        size = source.seek(0, os.SEEK_END)
+        if offset + size > out.seek(0, os.SEEK_END):
+            raise ValueError(f"{size} bytes at {offset} of {disk} lie behind its end")
+        source.seek(0)
+        for position in range(offset, offset + size, _PIECE):
+            new = source.read(_PIECE)
+            out.seek(position)
+            if out.read(len(new)) != new:
+                out.seek(position)
+                out.write(new)
+
+
 def overwrite(disk: Path | str, offset: int, data: bytes) -> None:
     """Puts bytes in the place of others.
 

@@ -111,3 +111,23 @@ def test_damage_on_purpose(tmp_path: Path) -> None:
         disks.flip_byte(disk, 3)
     with pytest.raises(ValueError, match=r"behind its end$"):
         disks.overwrite(disk, 2, b"..")
+
+
+def test_replaced_content_leaves_what_is_around_it(tmp_path: Path) -> None:
+    disk, content = tmp_path / "disk", tmp_path / "content"
+    with disk.open("wb") as file:
+        file.truncate(100 * MIB)
+        file.seek(10 * MIB)
+        file.write(b"x" * 3 * MIB)
+    with content.open("wb") as file:
+        file.truncate(50 * MIB)
+        file.seek(20 * MIB + 5)
+        file.write(b"content")
+    disks.replace(disk, 11 * MIB, content)
+    data = disk.read_bytes()
+    assert data[10 * MIB : 11 * MIB] == b"x" * MIB
+    assert data[11 * MIB : 61 * MIB] == content.read_bytes()
+    assert data[61 * MIB :] == bytes(39 * MIB)
+    assert disk.stat().st_blocks * 512 < 6 * MIB
+    with pytest.raises(ValueError, match=r" bytes at 52428801 of .* lie behind its end$"):
+        disks.replace(disk, 50 * MIB + 1, content)

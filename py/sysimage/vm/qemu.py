@@ -43,7 +43,7 @@ _STOP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A raw disk image as a virtio disk, or as a removable USB stick.
+    """A raw disk image as a virtio disk, an NVMe disk, or a removable USB stick.
 
     Writes go to a throw-away overlay unless `writable`; read_only lets the guest not even try. write_log: a file that
     gets every write in order (see `write_log`); the disk must be writable then.
@@ -54,13 +54,17 @@ class Disk:
     read_only: bool = False
     serial: str = ""
     removable: bool = False
+    nvme: bool = False
     write_log: Path | None = None
 
     def arguments(self, number: int) -> list[str]:
         """QEMU's arguments for it as the machine's disk of a number, from 0."""
         mode = "readonly=on" if self.read_only else f"snapshot={'off' if self.writable else 'on'}"
         cache = "cache=unsafe,discard=unmap"  # nothing here must survive a power cut of the host
-        device = f"{_REMOVABLE if self.removable else 'virtio-blk-pci'},drive=disk{number}"
+        # An NVMe disk must have a serial number.
+        serial = self.serial or (f"disk{number}" if self.nvme else "")
+        kind = _REMOVABLE if self.removable else "nvme" if self.nvme else "virtio-blk-pci"
+        device = f"{kind},drive=disk{number}"
         drive = ["-drive", f"if=none,id=disk{number},format=raw,{cache},{mode},file={_escape(self.path)}"]
         if self.write_log is not None:
             drive = []
@@ -69,7 +73,7 @@ class Disk:
                 drive += ["-blockdev", node]
             node = f"driver=blklogwrites,node-name=disk{number},file=disk{number}-file,log=disk{number}-log"
             drive += ["-blockdev", node]
-        return [*drive, "-device", device + (f",serial={self.serial}" if self.serial else "")]
+        return [*drive, "-device", device + (f",serial={serial}" if serial else "")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,13 @@ def test_removable_media_share_a_controller() -> None:
     assert "usb" not in words(Machine([Disk(Path("/a"))]))
 
 
+def test_nvme_disk_has_a_serial_number() -> None:
+    line = words(Machine([Disk(Path("/a"), nvme=True), Disk(Path("/b"), nvme=True, serial="S1")]))
+    assert "-device nvme,drive=disk0,serial=disk0 " in line
+    assert "-device nvme,drive=disk1,serial=S1 " in line
+    assert "virtio-blk" not in line
+
+
 def test_writes_are_logged() -> None:
     line = words(Machine([Disk(Path("/a")), Disk(Path("/b,c"), writable=True, write_log=Path("/log"))]))
     assert "-blockdev driver=file,node-name=disk1-file,cache.no-flush=on,filename=/b,,c " in line
