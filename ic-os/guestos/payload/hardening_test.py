@@ -49,7 +49,9 @@ def test_exposure(unit: str, root: Path) -> None:
 
 
 def test_every_program_is_judged() -> None:
-    assert sorted(unit.name for units in UNITS for unit in units.glob("ic-*.service")) == [name for name in EXPOSURE if name[:3] == "ic-"]
+    assert sorted(unit.name for units in UNITS for unit in units.glob("ic-*.service")) == [
+        name for name in EXPOSURE if name[:3] == "ic-"
+    ]
 
 
 def test_what_all_have_in_common_counts(root: Path) -> None:
