@@ -4,9 +4,11 @@ import json
 import os
 from pathlib import Path
 
-from sysimage.vm.testing import free_port, path
-from tests.guestos.guest import BOOT_SECONDS, Guest, Image, boot
+from sysimage.vm.testing import free_port
+from tests.guestos.guest import Guest, boot
 from tests.guestos.status import METRICS_PORT, STATUS_PORT, check_replica, get
+from tests.vm.checks import check_command_line, check_root
+from tests.vm.system import BOOT_SECONDS, Image
 
 pytest_plugins = ["tests.guestos.guest"]
 
@@ -35,30 +37,6 @@ def test_boots_and_serves(image: Image, tmp_path: Path) -> None:
         guest.succeeds("systemctl start boot-complete.target")
         assert guest.succeeds("systemctl is-active replica-healthy.service boot-complete.target") == "active\nactive"
         guest.shutdown()
-
-
-def check_root(guest: Guest, image: Image) -> None:
-    """Root is the verity device, opened with the root hash of the command line, and cannot be written."""
-    assert guest.succeeds("cat /opt/ic/share/version.txt") == path("VERSION").read_text().strip()
-    assert guest.succeeds("findmnt -no SOURCE,FSTYPE /").split() == ["/dev/mapper/vroot", "ext4"]
-    assert "ro" in guest.succeeds("findmnt -no OPTIONS /").split(",")
-    table = guest.succeeds("dmsetup table vroot").split()
-    assert table[2] == "verity"
-    assert image.parameter("root_hash") in table
-    assert image.parameter("verity.salt") in table
-    assert "panic_on_corruption" in table
-    assert guest.succeeds("dmsetup status vroot").split()[3] == "V"
-    output, status = guest.run("touch /written")
-    assert status != 0
-    assert "Read-only file system" in output
-
-
-def check_command_line(guest: Guest, image: Image) -> None:
-    """The kernel got the slot's command line from the boot partition, with the state that GRUB found."""
-    words = guest.succeeds("cat /proc/cmdline").split()
-    expected = image.command_line.replace("$boot_state", "install").split()
-    assert [word for word in words if not word.startswith("BOOT_IMAGE=")] == expected
-    assert "dfinity.system=A" in words
 
 
 def check_other_programs(guest: Guest, metrics: int) -> None:

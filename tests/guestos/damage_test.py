@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sysimage.vm import disks
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Image, boot, filesystem, place_in
+from tests.guestos.guest import boot
+from tests.vm.system import BOOT_SECONDS, COMMAND_SECONDS, Image, filesystem, place_in
 
 pytest_plugins = ["tests.guestos.guest"]
 

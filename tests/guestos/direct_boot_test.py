@@ -12,7 +12,8 @@ import pytest
 from sysimage import grub
 from sysimage.vm.qemu import Disk, Machine, VirtualMachine
 from sysimage.vm.testing import log, path, tool
-from tests.guestos.guest import Guest, Image, filesystem
+from tests.guestos.guest import GUESTOS, Guest
+from tests.vm.system import Image, filesystem
 
 pytest_plugins = ["tests.guestos.guest"]
 
@@ -33,7 +34,7 @@ def guest(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gu
         network=True,
     )
     with VirtualMachine(machine, tool(), tmp_path_factory.mktemp("direct"), log("direct-boot")) as running:
-        guest = Guest(running, image.disk)
+        guest = Guest(running, image.disk, GUESTOS)
         guest.login()
         yield guest
 

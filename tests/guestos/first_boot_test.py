@@ -8,8 +8,10 @@ from sysimage import gpt
 from sysimage.extents import open_raw
 from sysimage.vm import disks
 from sysimage.vm.testing import path
-from tests.guestos.guest import BOOT_SECONDS, COMMAND_SECONDS, Image, boot
-from tests.guestos.storage import check, check_table, template_differences
+from tests.guestos.guest import boot
+from tests.guestos.storage import check, check_table
+from tests.vm.checks import template_differences
+from tests.vm.system import BOOT_SECONDS, COMMAND_SECONDS, Image
 
 pytest_plugins = ["tests.guestos.guest"]
 

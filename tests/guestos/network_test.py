@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.guestos.guest import BOOT_SECONDS, Image, boot
+from tests.guestos.guest import boot
+from tests.vm.system import BOOT_SECONDS, Image
 
 pytest_plugins = ["tests.guestos.guest"]
 

@@ -13,8 +13,9 @@ from random import Random
 
 import pytest
 
-from tests.guestos.guest import BOOT_SECONDS, Image, boot
+from tests.guestos.guest import boot
 from tests.guestos.storage import check, check_table, labels
+from tests.vm.system import BOOT_SECONDS, Image
 
 pytest_plugins = ["tests.guestos.guest"]
 

@@ -6,11 +6,10 @@ import time
 from typing import Any
 
 from sysimage.vm.testing import path
-from tests.guestos.guest import BOOT_SECONDS
+from tests.vm.system import BOOT_SECONDS
 
 STATUS_PORT = 8080
 METRICS_PORT = 9100
-SSH_PORT = 22
 TRY_SECONDS = 15.0
 
 

@@ -14,7 +14,8 @@ from sysimage.extents import Sources
 from sysimage.materialise import write_raw
 from sysimage.vm import disks
 from tests.guestos.configuration.rootfs import archive
-from tests.guestos.guest import COMMAND_SECONDS, Guest, Image, boot, medium, ssh_words
+from tests.guestos.guest import Guest, boot
+from tests.vm.system import COMMAND_SECONDS, Image, medium, ssh_words
 
 pytest_plugins = ["tests.guestos.guest"]
 

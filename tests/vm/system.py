@@ -1,0 +1,263 @@
+"""An operating system in QEMU, for tests: the image as a disk of the field's size, boots of it, power cuts.
+
+What tells the systems apart is data, a `System`: tests/guestos/guest.py and tests/hostos/host.py have theirs, as the
+fixture `system`, and bring the fixtures here with them. Each boot costs most of a minute of a processor, so `installed`
+is a disk that was booted once for all tests of a file.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sysimage import fat, gpt, grub, lvm, tree, volumes
+from sysimage.ext4.read import read as read_ext4
+from sysimage.extents import FileSlice, ImageReader, Sources, open_raw
+from sysimage.materialise import write_raw
+from sysimage.tree import Tree
+from sysimage.vm import disks
+from sysimage.vm.console import Console
+from sysimage.vm.qemu import Disk, Machine, VirtualMachine
+from sysimage.vm.testing import log, path, tool
+
+BOOT_SECONDS = 420.0  # to the login, under emulation, on a busy machine
+COMMAND_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """An operating system, as far as tests have to know it.
+
+    name: what manageboot.sh calls it.
+    size: bytes of the disk in the field.
+    memory: MiB of the machine.
+    group: the partition whose logical volumes the slots are; empty: they are partitions.
+    nvme: whether the disk is one, and else a virtio disk.
+    kept: folders that outlive an upgrade.
+    """
+
+    name: str
+    size: int
+    memory: int
+    group: str = ""
+    nvme: bool = False
+    kept: Sequence[str] = ()
+
+    @property
+    def manageboot(self) -> str:
+        """The program for upgrades."""
+        return f"/opt/ic/bin/manageboot.sh {self.name}"
+
+    def volume(self, name: str) -> str:
+        """Where a volume of a slot, such as A_boot, lies on a disk."""
+        return volumes.join(self.group, name) if self.group else name
+
+    def disk(self, path: Path, writable: bool = True, write_log: Path | None = None) -> Disk:
+        """A disk as its machine has it."""
+        return Disk(path, writable=writable, nvme=self.nvme, write_log=write_log)
+
+    def machine(self, disks: Sequence[Disk], **options: Any) -> Machine:
+        """A machine for it, with the options of `Machine`."""
+        return Machine(disks, **{"memory": self.memory, "cpus": 1, "network": True, **options})
+
+    @contextmanager
+    def boot(
+        self,
+        disk: Path,
+        scratch: Path,
+        name: str,
+        *,
+        media: Sequence[Path] = (),
+        writable: bool = True,
+        write_log: Path | None = None,
+        **options: Any,
+    ) -> Iterator["Running"]:
+        """Starts a machine on a disk; leaving the `with` block pulls its plug.
+
+        Args:
+            disk: the raw disk.
+            scratch: a folder for what this boot leaves; boots that run at the same time need one each.
+            name: of the console's log among the test's outputs.
+            media: raw removable media that are in the machine from the start, such as a bootstrap medium.
+            writable: False: what the system writes is thrown away.
+            write_log: a file that gets every write to the disk.
+            **options: of `Machine`. It has a network and one processor unless they say otherwise.
+        """
+        drives = [self.disk(disk, writable, write_log), *(Disk(medium, removable=True) for medium in media)]
+        with VirtualMachine(self.machine(drives, **options), tool(), scratch, log(name)) as running:
+            yield Running(running, disk, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running system."""
+
+    machine: VirtualMachine
+    disk: Path
+    system: System
+
+    @property
+    def console(self) -> Console:
+        """Its serial console."""
+        return self.machine.console
+
+    def login(self) -> None:
+        """Waits for the login and logs in as root, as dev variants let one."""
+        self.console.login("root", "root", BOOT_SECONDS)
+
+    def run(self, command: str, timeout: float = COMMAND_SECONDS) -> tuple[str, int]:
+        """What a command printed, and its exit status."""
+        output, status = self.console.run(command, timeout)
+        return output.strip(), status
+
+    def succeeds(self, command: str, timeout: float = COMMAND_SECONDS) -> str:
+        """What a command printed that must end with status 0."""
+        output, status = self.run(command, timeout)
+        assert status == 0, f"{command}: exit status {status}: {output}"
+        return output
+
+    def check_running(self) -> None:
+        """Waits until everything that is to start has started; nothing of it may have failed."""
+        state, _ = self.run("systemctl is-system-running --wait", BOOT_SECONDS)
+        failed = self.succeeds("systemctl --failed --no-legend --plain")
+        assert (state, failed) == ("running", ""), f"the system is {state}; failed: {failed}"
+
+    def snapshot(self, target: Path) -> Path:
+        """Copies the disk as a power cut at this moment would leave it; the system goes on.
+
+        What the system has not yet written to the disk is not on the copy, as after a real power cut.
+        """
+        self.machine.control("stop")
+        try:
+            disks.copy(self.disk, target)
+        finally:
+            self.machine.control("cont")
+        return target
+
+    def power_cut(self) -> None:
+        """Kills QEMU; the disk stays as it is."""
+        self.machine.process.kill()
+        self.machine.wait(COMMAND_SECONDS)
+
+    def shutdown(self) -> None:
+        """Powers off in order."""
+        self.console.send("systemctl poweroff\n")
+        self.machine.wait(COMMAND_SECONDS)
+
+
+def medium(target: Path, files: dict[str, bytes], label: str = "CONFIG") -> Path:
+    """Writes a removable VFAT medium with these files."""
+    content = Tree()
+    for name, data in files.items():
+        content.put(name, tree.file(data))
+    write_raw(fat.plan(content, fat.Options(size=16 << 20, label=label)), Sources({}), target)
+    return target
+
+
+def ssh_words(port: int, *options: str) -> list[str]:
+    """A command line of ssh up to the account: a forwarded port, no configuration of this machine's, any host key."""
+    words = [
+        "ssh",
+        "-F",
+        "none",
+        "-p",
+        str(port),
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+    ]
+    for option in options:
+        words += ["-o", option]
+    return words
+
+
+def region(disk: Path, volume: str) -> tuple[int, int]:
+    """Where a volume (a partition, or PARTITION/VOLUME) lies on a raw disk: offset and length in bytes."""
+    reader = open_raw(disk)
+    with reader.sources:
+        partition, _, name = volume.partition(volumes.SEPARATOR)
+        entry = gpt.read(reader)[partition]
+        if not name:
+            return entry.offset, entry.length
+        group = lvm.read(gpt.open_partition(reader, partition))
+        (found,) = [candidate for candidate in group.volumes if candidate.name == name]
+        return entry.offset + found.offset, found.size
+
+
+def filesystem(disk: Path, volume: str) -> tuple[Tree, ImageReader]:
+    """The tree of an ext4 volume (a partition, or PARTITION/VOLUME) of a raw disk; its contents are slices of it."""
+    view = volumes.open_volume(open_raw(disk), volume)
+    return read_ext4(view), view
+
+
+def place_in(disk: Path, volume: str, name: str) -> int:
+    """Where on the disk a file in a volume begins."""
+    content, view = filesystem(disk, volume)
+    with view.sources:
+        (extent,) = content[content.resolve(name)].data.slice(0, 1).extents
+        assert isinstance(extent.source, FileSlice)
+        return extent.source.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A disk unpacked from the archive, and what its slot A says about its root."""
+
+    disk: Path
+    command_line: str
+    root_offset: int  # of A_root, in bytes
+
+    def parameter(self, name: str) -> str:
+        """The value of a word of the command line."""
+        found = re.search(rf"(?:^| ){re.escape(name)}=(\S+)", self.command_line)
+        assert found is not None, f"{name}= is not in {self.command_line!r}"
+        return found[1]
+
+
+@pytest.fixture(scope="session")
+def image(system: System, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The image under test (IMAGE) as a disk of the field's size, never booted.
+
+    Copy it, or boot it with writable=False.
+    """
+    disk = disks.unpack(path("IMAGE"), tmp_path_factory.mktemp("image"), size=system.size)
+    content, view = filesystem(disk, system.volume("A_boot"))
+    with view.sources as sources:
+        lines = grub.parse_boot_args(content.read("boot_args", sources))
+    return Image(disk, lines["A"], region(disk, system.volume("A_root"))[0])
+
+
+@pytest.fixture
+def copy(image: Image, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the never booted disk, for one test to boot or to damage."""
+    target = tmp_path / "disk.img"
+    disks.copy(image.disk, target)
+    yield target
+    target.unlink()
+
+
+@pytest.fixture(scope="session")
+def installed_disk(system: System, image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A disk that went through its first boot, without a bootstrap medium, and was shut down. Not to be written to."""
+    folder = tmp_path_factory.mktemp("installed")
+    disk = folder / "disk.img"
+    disks.copy(image.disk, disk)
+    with system.boot(disk, folder, "first-boot") as running:
+        running.login()
+        running.check_running()
+        running.shutdown()
+    return disk
+
+
+@pytest.fixture
+def installed(installed_disk: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of `installed_disk` for one test."""
+    target = tmp_path / "installed.img"
+    disks.copy(installed_disk, target)
+    yield target
+    target.unlink()
