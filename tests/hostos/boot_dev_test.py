@@ -1,0 +1,38 @@
+"""dev boots to a login with nothing failed, is what it claims to be, and is the same machine at its next boot."""
+
+from pathlib import Path
+
+from tests.hostos.host import HOSTOS
+from tests.hostos.storage import check
+from tests.vm.checks import check_command_line, check_root, template_differences
+from tests.vm.system import BOOT_SECONDS, Image
+from tests.vm.upgrade import chosen, identity
+
+pytest_plugins = ["tests.hostos.host"]
+
+
+def test_boots_and_stays_itself(image: Image, copy: Path, tmp_path: Path) -> None:
+    with HOSTOS.boot(copy, tmp_path, "boot-dev") as host:
+        chosen(host, "A", "install")
+        host.login()
+        host.check_running()
+        assert host.succeeds("tty") == "/dev/ttyS0"
+        # The screen asks as well.
+        assert host.succeeds("systemctl is-active getty@tty1.service") == "active"
+        check_root(host, image)
+        check_command_line(host, image)
+        check(host)
+        assert template_differences(host) == ""
+        itself = identity(host)
+        host.succeeds("echo kept > /var/mark && sync /var/mark")
+        # What an upgrade waits for before it is confirmed.
+        host.succeeds("systemctl start boot-complete.target", BOOT_SECONDS)
+        host.shutdown()
+
+    with HOSTOS.boot(copy, tmp_path, "boot-dev-again") as host:
+        chosen(host, "A", "stable")
+        host.login()
+        host.check_running()
+        check(host)
+        assert identity(host) == itself
+        assert host.succeeds("cat /var/mark") == "kept"
