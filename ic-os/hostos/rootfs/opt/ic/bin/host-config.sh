@@ -16,7 +16,7 @@ SHARE="${ROOT}/opt/ic/share"
 CONFIG="${ROOT}/boot/config"
 # What the machine itself says, asked once a boot: whoever asks later gets the same.
 KEPT="${ROOT}/run/ic/management-mac"
-BMC_SECONDS=30 # in which the driver of a BMC that the firmware names comes up
+SECONDS_TO_WAIT=30 # until the machine's devices, and the driver of a BMC that the firmware names, have come up
 MALFORMED=2
 UNCONFIGURED=3
 
@@ -59,8 +59,8 @@ checked() {
 bmc_mac() {
     for device in "${ROOT}"/sys/bus/platform/devices/dmi-ipmi-* "${ROOT}"/sys/bus/acpi/devices/IPI0001:*; do
         [ -e "${device}" ] || continue
-        udevadm wait --timeout="${BMC_SECONDS}" /dev/ipmi0 ||
-            say "there is a BMC, but within ${BMC_SECONDS} s no /dev/ipmi0 to ask it by"
+        udevadm wait --timeout="${SECONDS_TO_WAIT}" /dev/ipmi0 ||
+            say "there is a BMC, but within ${SECONDS_TO_WAIT} s no /dev/ipmi0 to ask it by"
         break
     done
     [ -e "${ROOT}/dev/ipmi0" ] || return 0
@@ -80,6 +80,7 @@ port_mac() {
 # By what this machine is known where deployment.json does not say.
 machine_mac() {
     if [ ! -s "${KEPT}" ]; then
+        udevadm settle --timeout="${SECONDS_TO_WAIT}" || say "devices are still coming up after ${SECONDS_TO_WAIT} s"
         from="the BMC"
         mac="$(bmc_mac)"
         if [ -z "${mac}" ]; then

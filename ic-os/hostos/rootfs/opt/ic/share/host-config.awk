@@ -103,7 +103,12 @@ file ~ /\.ini$/ { line = FNR }
 
 /^ *(#.*)?$/ { next }
 
-{ lines[take_setting($0)] = line }
+{
+    reason = take_setting($0)
+    if (reason)
+        refuse(reason)
+    lines[substr($0, 1, index($0, "=") - 1)] = line
+}
 
 END {
     if (refused)

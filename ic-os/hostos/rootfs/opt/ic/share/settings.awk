@@ -1,5 +1,4 @@
-# Settings, lines key=value: what a value may be, and that each key comes once. For programs of awk that are loaded with this file;
-# they say what keys there are (kinds[KEY] = KIND) and have a function refuse(REASON), which does not return.
+# Settings, lines key=value: what a value may be, and that each key comes once. For programs of awk that are loaded behind this file.
 
 function is_ipv4(text,    parts, i) {
     if (split(text, parts, ".") != 4)
@@ -102,21 +101,27 @@ function is_value(kind, text) {
     return kind == "json" && text ~ /^{.*}$/
 }
 
-# Takes a line into value[KEY] and returns KEY, or refuses it. A kind is one of those above, or the possible values with | between
-# them. hints[KIND], where there is one, says how a value of this kind is written.
+# Takes a line into value[KEY]; returns the reason where it cannot be taken, otherwise nothing. kinds[KEY] says which keys there are,
+# and that the value is of a kind above, or one of those that stand there with | between them. hints[KIND], where there is one, says
+# how such a value is written.
 function take_setting(line,    equals, key, text, kind) {
     equals = index(line, "=")
     key = substr(line, 1, equals - 1)
     text = substr(line, equals + 1)
     if (!equals)
-        refuse("is not of the form key=value")
+        return "is not of the form key=value"
     if (!(key in kinds))
-        refuse("there is no key '" key "'")
+        return "there is no key '" key "'"
     if (key in value)
-        refuse(key " comes twice")
+        return key " comes twice"
     kind = kinds[key]
     if (!is_value(kind, text))
-        refuse(key " cannot be '" substr(text, 1, 100) "'" (kind in hints ? "; " hints[kind] : ""))
+        return key " cannot be '" substr(text, 1, 100) "'" (kind in hints ? "; " hints[kind] : "")
     value[key] = text
-    return key
+    return ""
+}
+
+# A line of authorized_keys, without options.
+function is_ssh_key(text) {
+    return text ~ /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) +[A-Za-z0-9+\/]+=*( .*)?$/
 }
