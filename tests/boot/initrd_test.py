@@ -3,39 +3,33 @@
 What the command line lacks or has wrong is named in one sentence, and the kernel panics: each sentence is tested.
 """
 
-import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from sysimage import gpt, initrd, tree, verity
-from sysimage.ext4.options import Ext4Options
-from sysimage.ext4.plan import plan as plan_ext4
+from sysimage import gpt
 from sysimage.extents import ExtentMap, Sources
 from sysimage.materialise import write_raw
 from sysimage.tree import Tree
-from sysimage.vm.qemu import Disk, Machine, VirtualMachine
-from sysimage.vm.testing import log, path, tool
-from tools.boot_args import verity_words
+from tests.boot.initrd_machine import (
+    IDENTITY,
+    NEW,
+    SECONDS,
+    SHOWN,
+    keeping,
+    protect,
+    root_tree,
+    start,
+    stops,
+)
 
-SECONDS = 240.0
 GUID = UUID("7c0a626e-e5ea-e543-b5c5-300eb8304db7")
 OTHER_GUID = UUID("a78bc3a8-376c-054a-96e7-3904b915d0c5")
 LAST_GUID = UUID(int=7)
 TYPE = UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
-EPOCH = 1754697600
-SALT = bytes(range(32))
-INIT = b"""\
-#!/bin/busybox sh
-/bin/busybox grep -q '^/dev/mapper/vroot / ext4 ro' /proc/mounts && echo "SYSTEM STARTED with $*"
-identity() { /bin/busybox cat "$1/machine-id"; }
-/bin/busybox grep -q '^tmpfs /etc/machine-id ' /proc/mounts && echo "IDENTITY $(identity /etc), $(identity /run)"
-/bin/busybox poweroff -f
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +42,6 @@ class Root:
     def line(self, *others: str, without: str = "") -> str:
         kept = [word for word in self.words if not without or not word.startswith(without)]
         return " ".join([f"root=PARTUUID={GUID}", *kept, *others])
-
-
-def root_tree() -> Tree:
-    content = Tree()
-    for folder in ("dev", "proc", "run", "sys"):
-        content.add(folder, tree.directory())
-    content.put("etc/machine-id", tree.file(b""))
-    content.put("sbin/init", tree.file(INIT, 0o755))
-    unpacked = initrd.unpack(path("INITRD").read_bytes())
-    content.put("bin/busybox", unpacked["bin/busybox"])
-    return content
 
 
 def make_disk(target: Path, content: ExtentMap, last: ExtentMap | gpt.Empty = gpt.EMPTY) -> Path:
@@ -75,28 +58,13 @@ def make_disk(target: Path, content: ExtentMap, last: ExtentMap | gpt.Empty = gp
 
 
 def make_root(target: Path, content: Tree, last: ExtentMap | gpt.Empty = gpt.EMPTY) -> Root:
-    image = plan_ext4(content, Ext4Options(UUID(int=1), UUID(int=2), EPOCH))
-    protected = verity.plan(image, Sources({}), SALT, UUID(int=3))
-    disk = make_disk(target, protected.map, last)
-    return Root(disk, tuple(verity_words(json.loads(json.dumps(protected.parameters())))))
+    image, words = protect(content)
+    return Root(make_disk(target, image, last), words)
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
     return make_root(tmp_path_factory.mktemp("root") / "disk.img", root_tree())
-
-
-def start(disks: Sequence[Path], line: str, scratch: Path, name: str) -> VirtualMachine:
-    (kernel,) = (path("KERNEL") / "boot").glob("vmlinuz-*")
-    machine = Machine(
-        [Disk(disk) for disk in disks],
-        kernel=kernel,
-        initrd=path("INITRD"),
-        command_line=f"console=ttyS0 quiet panic=-1 {line}",
-        memory=512,
-        cpus=1,
-    )
-    return VirtualMachine(machine, tool(), scratch, log(f"initrd-{name}"))
 
 
 @pytest.mark.parametrize("name", [f"root=PARTUUID={GUID}", f"root=PARTUUID={str(GUID).upper()}", "root=/dev/vda3"])
@@ -105,15 +73,6 @@ def test_opens_the_root_and_starts_the_system(name: str, root: Root, tmp_path: P
     with start([root.disk], line, tmp_path, "starts") as machine:
         machine.console.expect("^SYSTEM STARTED with", SECONDS)
         machine.wait(SECONDS)
-
-
-def stops(disks: Sequence[Path], line: str, scratch: Path, name: str) -> str:
-    """What the initrd says before the kernel panics."""
-    with start(disks, line, scratch, name) as machine:
-        machine.console.fatal = None
-        said = machine.console.expect([r"initrd: STOPPED: (.*)\n", "SYSTEM STARTED()"], SECONDS)
-        machine.console.expect("Kernel panic - not syncing: Attempted to kill init!", SECONDS)
-        return said[1]
 
 
 WRONG_LINES = {
@@ -149,7 +108,7 @@ def test_root_partition_that_is_nowhere(root: Root, tmp_path: Path) -> None:
 def test_two_disks_with_one_identity(root: Root, tmp_path: Path) -> None:
     """A stick and a disk may carry the same GUIDs; which one is meant cannot be known."""
     said = stops([root.disk, root.disk], root.line(), tmp_path, "twins")
-    assert said.strip() == f"several partitions carry PARTUUID={GUID}: vda3 vdb3"
+    assert said == f"several partitions carry PARTUUID={GUID}: vda3 vdb3"
 
 
 def test_hash_that_does_not_fit(root: Root, tmp_path: Path) -> None:
@@ -159,18 +118,7 @@ def test_hash_that_does_not_fit(root: Root, tmp_path: Path) -> None:
         machine.console.expect("Kernel panic - not syncing: dm-verity device corrupted", SECONDS)
 
 
-IDENTITY = "0123456789abcdef0123456789abcdef"
 KEPT = f"machine_id=PARTUUID={LAST_GUID}:state/machine-id"
-SHOWN = "loglevel=6"  # warnings
-NEW = r"initrd: this machine's identity is new: ([0-9a-f]{32})\n"
-
-
-def keeping(data: bytes | None) -> ExtentMap:
-    """A partition with the file that keeps an identity, or without."""
-    content = Tree()
-    if data is not None:
-        content.put("state/machine-id", tree.file(data))
-    return plan_ext4(content, Ext4Options(UUID(int=4), UUID(int=5), EPOCH, size=1 << 20))
 
 
 def test_identity_that_is_kept(tmp_path: Path) -> None:

@@ -169,7 +169,10 @@ def test_an_unknown_block_is_a_finding_unless_the_script_is_in_the_table() -> No
 
 def test_an_entry_may_skip_the_blocks() -> None:
     entry = f'[[script]]\npackage="x"\nscript="postinst"\nsha256="{sha256(PLAIN)}"\nwhy="w"\ndo=["directory /x 0755"]\n'
-    for more, actions in (("", ["enable x.service", "directory /x 0755"]), ('blocks="skipped"\n', ["directory /x 0755"])):
+    for more, actions in (
+        ("", ["enable x.service", "directory /x 0755"]),
+        ('blocks="skipped"\n', ["directory /x 0755"]),
+    ):
         table = parse_scripts(entry + more, "t")
         assert [str(step.action) for step in require([deb("x", postinst=PLAIN)], table)] == actions
 

@@ -190,7 +190,7 @@ find_root
 deadline=$(($(uptime) + patience))
 while [ -z "$device" ]; do
     if [ "$(uptime)" -ge $deadline ]; then
-        reason=$(set_volume y "$root" | sed -n '$s/^ */: /p')
+        reason=$(set_volume y "$root" | sed -n '1s/^ *\(WARNING: \)*/: /p')
         fail "the root partition $root did not appear within $patience seconds$reason"
     fi
     sleep 0.1
