@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fake_root import FakeRoot
 
-ROOTFS = Path("ic-os/guestos/rootfs").absolute()
+# What all systems have, and this one.
+TEMPLATES = [Path("ic-os/rootfs").absolute(), Path("ic-os/guestos/rootfs").absolute()]
 
 Entry = bytes | tarfile.TarInfo
 
@@ -36,7 +37,7 @@ class Node(FakeRoot):
 
     def __init__(self, root: Path) -> None:
         folders = ("boot/config", "var/lib/ic/crypto", "var/lib/ic/data", "proc/sys/kernel")
-        super().__init__(root, "BOOTSTRAP_ROOT", [ROOTFS], folders)
+        super().__init__(root, "BOOTSTRAP_ROOT", TEMPLATES, folders)
         self.owners = root / "owners"
         self.program("chown", 'echo "$*" >> "${BOOTSTRAP_ROOT}/owners"')
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bootstrap_config
-from tests.guestos.configuration.rootfs import ROOTFS, Node, archive
+from tests.guestos.configuration.rootfs import TEMPLATES, Node, archive
 
 ADMIN = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJMPnBXaWL4fyAxjOAWvBfdLXRCYxrJj0hGLpzNRYmPb admin@here\n"
 PUBLIC = b"-----BEGIN PUBLIC KEY-----\nMIGC\n-----END PUBLIC KEY-----\n"
@@ -402,7 +402,7 @@ def test_what_the_tool_makes_is_taken(node: Node, tmp_path: Path) -> None:
 
 
 def test_the_tool_has_the_limits_of_the_guest() -> None:
-    text = (ROOTFS / "opt/ic/share/bootstrap-members.awk").read_text()
+    text = (TEMPLATES[-1] / "opt/ic/share/bootstrap-members.awk").read_text()
     limits = {name: int(value) for name, value in re.findall(r"(\w+_MAX) = (\d+)", text)}
     assert limits["FILE_MAX"] == bootstrap_config.SMALL_FILE_MAX
     assert limits["FOLDERS_MAX"] == bootstrap_config.FOLDERS_MAX

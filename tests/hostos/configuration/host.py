@@ -9,7 +9,8 @@ from typing import Final
 from fake_root import FakeRoot
 from sysimage import locked_tool
 
-ROOTFS: Final = Path("ic-os/hostos/rootfs").absolute()
+# What all systems have, and this one.
+TEMPLATES: Final = [Path("ic-os/rootfs").absolute(), Path("ic-os/hostos/rootfs").absolute()]
 JQ: Final = Path("tests/hostos/configuration/jq").absolute()
 
 MAC: Final = "3c:ec:ef:6b:37:99"
@@ -38,7 +39,7 @@ class Host(FakeRoot):
 
     def __init__(self, root: Path) -> None:
         folders = ("boot/config", "proc/sys/kernel", "sys/class/net", "dev")
-        super().__init__(root, "IC_ROOT", [ROOTFS], folders)
+        super().__init__(root, "IC_ROOT", TEMPLATES, folders)
         self.program("jq", f'exec {shlex.join(locked_tool.command(JQ, "jq", []))} "$@"')
         self.program("udevadm", 'echo "udevadm $*" >> "${IC_ROOT}/asked"')
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hostos.configuration.host import CONFIG_INI, DEPLOYMENT, LAN, MAC, MINIMAL, ROOTFS, Host
+from tests.hostos.configuration.host import CONFIG_INI, DEPLOYMENT, LAN, MAC, MINIMAL, TEMPLATES, Host
 
 FULL_INI = f"""\
 # by hand
@@ -403,7 +403,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
     """A command line that says of each line whether it is an IPv4 address, an IPv6 address, a prefix."""
     program = tmp_path_factory.mktemp("awk") / "judge.awk"
     program.write_text("{ print is_ipv4($0), is_ipv6($0), is_prefix6($0) }\n")
-    return ["awk", "-f", ROOTFS / "opt/ic/share/settings.awk", "-f", program]
+    return ["awk", "-f", TEMPLATES[0] / "opt/ic/share/settings.awk", "-f", program]
 
 
 @given(texts=_TEXTS)

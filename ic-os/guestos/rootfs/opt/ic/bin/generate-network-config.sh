@@ -57,7 +57,7 @@ network() {
 }
 
 [ -f "${SOURCE}" ] || exit 0
-if ! reason="$(awk -v file=network.conf -f "${SHARE}/bootstrap-file.awk" "${SOURCE}")"; then
+if ! reason="$(awk -v file=network.conf -f "${SHARE}/settings.awk" -f "${SHARE}/bootstrap-file.awk" "${SOURCE}")"; then
     printf 'generate-network-config: ignored, addresses come by DHCP: %s\n' "${reason}" >&2
     exit 0
 fi

@@ -72,7 +72,7 @@ check_file() {
     if [ "$(tr -d '\n -~' < "$1" | wc -c)" -ne 0 ]; then
         refuse "${name}: has other characters than printable ASCII"
     fi
-    reason="$(awk -v file="${name}" -f "${SHARE}/bootstrap-file.awk" "$1")" || refuse "${reason}"
+    reason="$(awk -v file="${name}" -f "${SHARE}/settings.awk" -f "${SHARE}/bootstrap-file.awk" "$1")" || refuse "${reason}"
 }
 
 if [ "$1" = "--finish" ]; then
