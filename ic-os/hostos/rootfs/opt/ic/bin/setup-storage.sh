@@ -6,7 +6,7 @@ set -eu
 
 name="$1"
 volume="$2"
-TEMPLATE="/${name}"
+TEMPLATE="${IC_ROOT:-}/${name}" # IC_ROOT: for tests
 
 say() {
     echo "setup-storage: $*"
