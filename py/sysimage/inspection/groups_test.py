@@ -5,10 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from sysimage import ext4, fat, gpt, lvm, verity, volumes_testing
+from sysimage import ext4, fat, gpt, verity, volumes_testing
 from sysimage.errors import UserError
 from sysimage.extents import ExtentMap, ImageReader, Sources
 from sysimage.inspection import format_image, look, to_json
+from sysimage.lvm import testing as lvm_testing
 from sysimage.places import EMPTY
 from sysimage.tree import Tree, directory, file
 from sysimage.volumes_testing import MIB, SECTORS, physical_volume
@@ -37,6 +38,8 @@ GROUP = physical_volume(
     }
 )
 DISK = volumes_testing.disk(GROUP, esp=ESP)
+# A group of two volumes of 1 MiB, for other texts in it.
+TWO = lvm_testing.text(lvm_testing.row(1, "here", 0, 8), lvm_testing.row(2, "there", 8, 8))
 VOLUME = 8 * MIB  # bytes of one
 BEFORE = 9 * MIB  # bytes of the disk before the physical volume
 REPORT = f"""\
@@ -163,6 +166,14 @@ def test_damage_is_found(place: int, change: bytes, finding: str) -> None:
     assert findings and findings[0].startswith(finding)
 
 
+def test_a_group_that_can_be_read_is_judged_all_the_same() -> None:
+    image = lvm_testing.with_text(lvm_testing.replaced('"pv0", 8', '"pv0", 4'), layout=TWO)
+    assert look(image).all_findings() == []
+    assert look(image, verify=True).all_findings() == [
+        "image: volume 'here', segment 1 and volume 'there', segment 1 overlap on 'pv0'"
+    ]
+
+
 def test_a_group_that_cannot_be_read() -> None:
     image = look(reader((BEFORE + 512 + 40, b"x")))
     assert [(each.name, each.content) for each in image.volumes] == [("esp", "FAT16"), ("lvm", "damaged")]
@@ -170,24 +181,16 @@ def test_a_group_that_cannot_be_read() -> None:
 
 
 def test_a_volume_on_another_physical_volume() -> None:
-    table = volumes_testing.layout({"here": 1, "there": 1})
-    text = lvm.metadata.render(table)
-    other = (
-        b'pv1 {\nid = "'
-        + volumes_testing.uuid(9).encode()
-        + b'"\ndev_size = 8192\npe_start = 2048\npe_count = 3\n}\n}\n'
-    )
-    changed = text.replace(b"}\n}\n\nlogical", b"}\n\n" + other + b"\nlogical", 1).replace(b'"pv0", 1', b'"pv1", 1')
-    area = lvm.writer._area_header(changed, table.pe_start * 512 - lvm.format.AREA_AT)
-    plain = bytearray(ImageReader(lvm.plan(table, {"here": EMPTY, "there": EMPTY}), NONE).read(0, table.length))
-    plain[lvm.format.AREA_AT : lvm.format.AREA_AT + len(area + changed)] = area + changed
-    image = look(ImageReader(ExtentMap.of_bytes(bytes(plain)), NONE))
+    other = f'pv1 {{\nid = "{lvm_testing.uuid(9)}"\ndev_size = 8192\npe_start = 2048\npe_count = 30\n}}\n'
+    place = lvm_testing.replaced('"pv0", 8', '"pv1", 8')
+    add = lvm_testing.replaced("\npv0 {", f"\n{other}\npv0 {{")
+    image = look(lvm_testing.with_text(lambda text: add(place(text)), layout=TWO))
     assert [(each.name, each.content, each.used) for each in image.volumes] == [
         ("image", "LVM", MIB),
-        ("image/here", "unknown", 0),
+        ("image/here", "empty", 0),
         ("image/there", "unreadable", 0),
     ]
-    assert image.all_findings() == ["image/there: volume 'there' lies on pv1, another physical volume than this one"]
+    assert image.all_findings() == ["image/there: volume 'there' lies on pv1, not on this physical volume"]
     assert "image/there" in format_image(image, "x")
 
 

@@ -160,7 +160,7 @@ def _volumes(
             volume = _fat(volume, content, verify)
         elif holder is None and lvm.find(content):
             group = lvm.read(content)
-            volume = _lvm(volume, content, group)
+            volume = _lvm(volume, content, group, verify)
         else:
             volume = replace(volume, content=_other(content))
     except UserError as error:
@@ -190,7 +190,7 @@ def _fat(volume: Volume, content: ImageReader, verify: bool) -> Volume:
     )
 
 
-def _lvm(volume: Volume, content: ImageReader, group: lvm.VolumeGroup) -> Volume:
+def _lvm(volume: Volume, content: ImageReader, group: lvm.VolumeGroup, verify: bool) -> Volume:
     """What of the physical volume is given to volumes counts as used."""
     segments = [segment for each in group.volumes for segment in each.segments]
     given = sum(each.length // len(each.areas) for each in segments for area in each.areas if area.offset is not None)
@@ -201,6 +201,7 @@ def _lvm(volume: Volume, content: ImageReader, group: lvm.VolumeGroup) -> Volume
         used=given,
         capacity=group.extents * group.extent_size,
         details=lvm.inspect(content),
+        findings=tuple(lvm.verify(content)) if verify else (),
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 from sysimage import ext4, lvm, materialise, tree, volumes_testing
 from sysimage.errors import UserError
 from sysimage.ext4 import Ext4Options
-from sysimage.extents import ExtentMap, ImageReader, Sources
+from sysimage.extents import ExtentMap, Sources
+from sysimage.lvm import testing as lvm_testing
 from sysimage.places import EMPTY
 from sysimage.properties import layout
 from sysimage.properties.testing import told
@@ -106,42 +107,38 @@ def test_a_disk_that_is_not_to_have_lvm(disk: Path, tmp_path: Path) -> None:
     ]
 
 
-def with_text(change: Callable[[bytes], bytes]) -> ExtentMap:
+def with_text(change: Callable[[str], str]) -> ExtentMap:
     """A physical volume of two volumes, whose metadata says something else."""
-    table = volumes_testing.layout({"root": 8, "var": 8})
-    text = change(lvm.metadata.render(table))
-    head = lvm.writer._area_header(text, table.pe_start * 512 - lvm.format.AREA_AT) + text
-    plain = bytearray(ImageReader(lvm.plan(table, {"root": EMPTY, "var": EMPTY}), Sources({})).read(0, MIB))
-    plain[lvm.format.AREA_AT : lvm.format.AREA_AT + len(head)] = head
-    return ExtentMap.union(table.length, [(0, ExtentMap.of_bytes(bytes(plain)))])
+    table = lvm_testing.text(lvm_testing.row(1, "root", 0, 8), lvm_testing.row(2, "var", 8, 8))
+    return lvm_testing.with_text(change, layout=table).map
 
 
-def segment(number: int, start: int, extents: int, place: int) -> bytes:
+def segment(number: int, start: int, extents: int, place: int) -> str:
     """A linear piece of a volume, as LVM writes it."""
     return (
         f"segment{number} {{\nstart_extent = {start}\nextent_count = {extents}\n\n"
         f'type = "striped"\nstripe_count = 1\n\nstripes = [\n"pv0", {place}\n]\n}}\n'
-    ).encode()
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "places"),
     [
-        (b'"striped"', b'"linear"', "linear"),
+        ('"striped"', '"linear"', "linear"),
         (
-            b'stripe_count = 1\n\nstripes = [\n"pv0", 0\n',
-            b'stripe_count = 2\n\nstripes = [\n"pv0", 0, "pv0", 16\n',
+            'stripe_count = 1\n\nstripes = [\n"pv0", 0\n',
+            'stripe_count = 2\n\nstripes = [\n"pv0", 0, "pv0", 16\n',
             "striped",
         ),
         (
-            b"segment_count = 1\n\n" + segment(1, 0, 8, 0),
-            b"segment_count = 2\n\n" + segment(1, 0, 7, 0) + segment(2, 7, 1, 16),
+            "segment_count = 1\n\n" + segment(1, 0, 8, 0),
+            "segment_count = 2\n\n" + segment(1, 0, 7, 0) + segment(2, 7, 1, 16),
             "0+7,16+1",
         ),
     ],
 )
-def test_a_volume_that_is_not_in_one_piece(tmp_path: Path, old: bytes, new: bytes, places: str) -> None:
-    image = write(tmp_path / "disk.img", with_text(lambda text: text.replace(old, new, 1)))
+def test_a_volume_that_is_not_in_one_piece(tmp_path: Path, old: str, new: str, places: str) -> None:
+    image = write(tmp_path / "disk.img", with_text(lvm_testing.replaced(old, new)))
     found = layout.read_disk(image).groups.logical
     assert [(each.name, each.extents, each.content) for each in found] == [
         ("lvm/root", places, "unknown"),
@@ -150,10 +147,8 @@ def test_a_volume_that_is_not_in_one_piece(tmp_path: Path, old: bytes, new: byte
 
 
 def test_a_group_of_two_physical_volumes(tmp_path: Path) -> None:
-    other = b'pv1 {\nid = "' + uuid(9).encode() + b'"\nstatus = []\ndev_size = 8192\npe_start = 2048\npe_count = 3\n}\n'
-    image = write(
-        tmp_path / "disk.img", with_text(lambda text: text.replace(b"\npv0 {", b"\n" + other + b"\npv0 {", 1))
-    )
+    other = f'pv1 {{\nid = "{uuid(9)}"\nstatus = []\ndev_size = 8192\npe_start = 2048\npe_count = 3\n}}\n'
+    image = write(tmp_path / "disk.img", with_text(lvm_testing.replaced("\npv0 {", f"\n{other}\npv0 {{")))
     with pytest.raises(UserError) as caught:
         layout.read_disk(image)
     assert str(caught.value) == "volume group 'group' has 2 physical volumes, 1 is expected"
