@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Callable
 from random import Random
 
+from sysimage.lvm import format as lvm
+
 _EXTREMES = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 _WIDE_EXTREMES = (*_EXTREMES, 1 << 32, (1 << 40) - 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 _NUMBERS = re.compile(rb"[0-9]+")
@@ -252,3 +254,16 @@ def repair_gpt(data: bytearray) -> None:
         if header_size <= 512:
             struct.pack_into("<I", data, at + 16, 0)
             struct.pack_into("<I", data, at + 16, zlib.crc32(data[at : at + header_size]))
+
+
+def repair_lvm(data: bytearray) -> None:
+    """Makes the checksums of a physical volume right again: of label, header of the metadata area, and its text."""
+    label, area = lvm.LABEL_AT * lvm.SECTOR, lvm.AREA_AT
+    if len(data) < area + lvm.AREA_HEADER:
+        return
+    offset, length, _, flags = lvm.TEXT_LOCATION.unpack_from(data, area + lvm.AREA.size)
+    text = bytes(data[area + offset : area + offset + length])
+    lvm.TEXT_LOCATION.pack_into(data, area + lvm.AREA.size, offset, length, lvm.crc(text), flags)
+    struct.pack_into("<I", data, area, lvm.crc(bytes(data[area + lvm.AREA_CRC_END : area + lvm.AREA_HEADER])))
+    behind = bytes(data[label + lvm.LABEL_CRC_END : label + lvm.SECTOR])
+    struct.pack_into("<I", data, label + lvm.LABEL_CRC_END - 4, lvm.crc(behind))

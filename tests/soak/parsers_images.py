@@ -1,11 +1,12 @@
 """Readers, inspectors and verifiers of file systems, disks and maps."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from uuid import UUID
 
-from sysimage import ext4, extents, fat, gpt, grub, grubenv, tree, verity
+from sysimage import ext4, extents, fat, gpt, grub, grubenv, lvm, tree, verity
 from sysimage.ext4 import Ext4Options, FileContexts
 from sysimage.extents import ExtentMap, ImageReader, open_raw
 from sysimage.gpt import EMPTY, Layout, Partition
@@ -15,7 +16,7 @@ from sysimage.places import Content
 from sysimage.tree import NodeType, Tree
 from tests.soak.draw import EPOCH, Limits, pattern
 from tests.soak.draw import tree as draw_tree
-from tests.soak.mutate import repair_gpt
+from tests.soak.mutate import repair_gpt, repair_lvm
 from tests.soak.parser import Parser
 
 _GUID = UUID("0FC63DAF-8483-4772-8E79-3D69D8477DE4")
@@ -56,10 +57,28 @@ def small_fat(random: Random) -> ExtentMap:
     return fat.plan(content, fat.Options(type=random.choice((fat.FatType.FAT16, fat.FatType.FAT32)), label="SOAK"))
 
 
+def small_group(random: Random, contents: Mapping[str, Content]) -> ExtentMap:
+    """A physical volume whose volumes lie in any order, with gaps; extents have 128 KiB."""
+    names = sorted(contents, key=lambda _: random.random())
+    volumes, position = [], 0
+    for number, name in enumerate(names, 3):
+        position += random.choice((0, 1))
+        content = contents[name]
+        extents = 1 + (-(-content.size // (1 << 17)) if isinstance(content, ExtentMap) else 0)
+        volumes.append(lvm.LogicalVolume(name, lvm.hyphenated(f"{number:032}"), position, extents))
+        position += extents
+    start = random.choice((256, 2048))
+    group, here = lvm.hyphenated(f"{1:032}"), lvm.hyphenated(f"{2:032}")
+    layout = lvm.Layout("soak", group, here, start + (position + 1) * 256, start, 256, EPOCH, tuple(volumes))
+    return lvm.plan(layout, contents)
+
+
 def small_disk(random: Random) -> ExtentMap:
-    """A disk with a FAT, an ext4 with its hash tree, and nothing."""
-    protected = small_ext4(random)
-    parts: dict[str, Content] = {"esp": small_fat(random), "root": protected, "var": EMPTY}
+    """A disk with a FAT, an ext4 with its hash tree, and nothing; half of the time the latter as logical volumes."""
+    parts: dict[str, Content] = {"root": small_ext4(random), "var": EMPTY}
+    if random.random() < 0.5:
+        parts = {"group": small_group(random, parts)}
+    parts["esp"] = small_fat(random)
     rows = []
     start = 2048
     for number, (name, content) in enumerate(parts.items(), 1):
@@ -79,6 +98,12 @@ def _fat_sample(random: Random, folder: Path) -> bytes:
 
 def _disk_sample(random: Random, folder: Path) -> bytes:
     return _raw(small_disk(random), random, folder)
+
+
+def _lvm_sample(random: Random, folder: Path) -> bytes:
+    contents: dict[str, Content] = {f"volume-{number}": EMPTY for number in range(random.choice((0, 1, 7)))}
+    contents["data"] = ExtentMap.of_bytes(random.randbytes(300))
+    return _raw(small_group(random, contents), random, folder)
 
 
 def _bare_gpt(random: Random, _folder: Path) -> bytes:
@@ -124,6 +149,16 @@ def _call_fat_verify(path: Path) -> object:
 def _call_gpt(path: Path) -> object:
     reader = open_raw(path)
     return gpt.find(reader), gpt.verify(reader), gpt.inspect(reader)
+
+
+def _call_lvm(path: Path) -> object:
+    reader = open_raw(path)
+    findings = lvm.find(reader), lvm.verify(reader), lvm.inspect(reader)
+    return findings, [volume.open(reader).size for volume in lvm.read(reader).volumes]
+
+
+def _call_lvm_verify(path: Path) -> object:
+    return lvm.verify(open_raw(path))
 
 
 def _call_verity(path: Path) -> object:
@@ -217,6 +252,8 @@ PARSERS = (
     Parser("fat", _fat_sample, _call_fat, tries=25),
     Parser("fat-verify", _fat_sample, _call_fat_verify, tries=25),
     Parser("gpt", _bare_gpt, _call_gpt, repair_gpt),
+    Parser("lvm", _lvm_sample, _call_lvm, repair_lvm),
+    Parser("lvm-verify", _lvm_sample, _call_lvm_verify, repair_lvm),
     Parser("verity", _verity_sample, _call_verity),
     Parser("inspection", _disk_sample, _call_inspection, repair_gpt, tries=8),
     Parser("tree", _tree_file, _call_tree, text=True),
