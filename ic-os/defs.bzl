@@ -4,12 +4,14 @@ What the systems have in common stands here, what tells them apart is data: a de
 (`//ic-os/<os>:defs.bzl`) and one per variant in it. There is no mechanism here; the rules do the work.
 """
 
+load("//toolchains/debian:defs.bzl", "deb_set", "debian_lock", "lock_set")
 load("//toolchains/reproducibility:defs.bzl", "reproducibility_test")
 load(
     "//toolchains/sysimage:boot.bzl",
     "boot_args",
     "boot_files",
     "initrd_image",
+    "module_index",
 )
 load(
     "//toolchains/sysimage:defs.bzl",
@@ -21,6 +23,7 @@ load(
     "image_archive",
     "image_inspect",
     "image_test",
+    "install_test",
     "lvm_image",
     "oci_image",
     "rootfs_layer",
@@ -32,11 +35,128 @@ load("//toolchains/vm:defs.bzl", "vm_launch")
 # Of the version of an image that upgrades are tested with.
 _TEST = "-test"
 
+# Sets of packages, each on top of another: production's, a developer's, and those of a developer under SEV-SNP. A list of each lies in
+# rootfs/packages.<set>.
+_SETS = {
+    "common": None,
+    "dev": "common",
+    "sev": "dev",
+}
+
+def _packages(os):
+    """The packages of an operating system: their lock, the layers made of them, and the kernel among them.
+
+    Args:
+        os: the operating system.
+    """
+    debian_lock(
+        name = "lock",
+        hub = "@{}_packages".format(os.name),
+        lock = "packages.lock.json",
+        scripts = "//toolchains/debian/scripts:table",
+        sets = [lock_set(
+            "essential",
+            minimal = True,
+        )] + [
+            lock_set(
+                packages,
+                base = base or "essential",
+                lists = ["rootfs/packages." + packages],
+            )
+            for packages, base in _SETS.items()
+        ],
+        visibility = ["//visibility:public"],
+    )
+
+    # Each lies on that of the set's base, so that a set costs what it adds.
+    for packages, base in _SETS.items():
+        rootfs_layer(
+            name = "base_" + packages,
+            accounts = os.accounts,
+            base = ":base_" + base if base else None,
+            build_args = {"PACKAGE_FILES": "packages." + packages},
+            context = ["rootfs/packages." + packages],
+            context_roots = ["ic-os/{}/rootfs".format(os.name)],
+            dockerfile = "rootfs/Dockerfile.base",
+            packages = ":lock_" + packages,
+            visibility = ["//visibility:public"],
+        )
+
+    # Against a real install of the same packages: what production has, and all that any variant has.
+    for packages in ["common", "sev"]:
+        install_test(
+            name = "install_test_" + packages,
+            accounts = os.accounts,
+            base = ":base_" + packages,
+            packages = ":lock_" + packages,
+            reviewed = "install-differences.txt",
+        )
+
+    # Apart from the rest, so that the index of its modules need not wait for the base layer.
+    deb_set(
+        name = "kernel",
+        only = ["linux-image-*"],
+        packages = [":lock_common"],
+    )
+    module_index(
+        name = "modules",
+        packages = ":kernel",
+        visibility = ["//visibility:public"],
+    )
+
+def _inputs(os):
+    """What BUILD files and users hand to the variants of an operating system: files of its roots, and programs.
+
+    Args:
+        os: the operating system.
+    """
+    native.exports_files([
+        "dockerfile-differences.txt",
+        "dpkg-verify.txt",
+        "layout.txt",
+        "partitions.json",
+        "reviewed.txt",
+        "rootfs/Dockerfile",
+        "rootfs/Dockerfile.base",
+    ])
+
+    # What COPY may take beside what all systems have (//ic-os/rootfs): what all variants have, and each one's own.
+    native.filegroup(
+        name = "rootfs",
+        srcs = native.glob([
+            "rootfs/etc/**",
+            "rootfs/opt/**",
+        ]),
+        visibility = ["//visibility:public"],
+    )
+    for build_type in ["dev", "dev-sev", "prod"]:
+        native.filegroup(
+            name = "rootfs_" + build_type,
+            srcs = native.glob(
+                ["rootfs/variants/{}/**".format(build_type)],
+                allow_empty = True,
+            ),
+            visibility = ["//visibility:public"],
+        )
+
+    # `--//ic-os/<os>:<program>=//some:file` gives one. Each is one file; until it is given, a stand-in takes its place.
+    for program in os.programs:
+        native.label_flag(
+            name = program,
+            build_setting_default = "//ic-os/guestos/payload:stand-in.sh",
+            visibility = ["//visibility:public"],
+        )
+
 def icos_shared(name, os):
     """Declares what all variants of an operating system have in common, in the package //ic-os/<os>.
 
     | target | what it is |
     |---|---|
+    | `:lock` | `bazel run`: refreshes packages.lock.json; `:lock_<set>` are the locked packages (DebSetInfo) |
+    | `:base_<set>` | base layer: the packages of a set (RootfsInfo) |
+    | `:install_test_<set>` | the same against a real install of them |
+    | `:rootfs`, `:rootfs_<build type>` | the files that the configuration layer copies |
+    | `:<program>` | label flag: a program that is an input |
     | `:initrd` | the initrd, of the one kernel |
     | `:esp`, `:grub`, `:config` | the partitions (config: the volume, where slots are volumes) that both slots share (ImageInfo) |
 
@@ -46,6 +166,8 @@ def icos_shared(name, os):
     """
     if name != os.name:
         fail("icos_shared: name must be that of the operating system, \"{}\"; got \"{}\"".format(os.name, name))
+    _packages(os)
+    _inputs(os)
     initrd_image(
         name = "initrd",
         out = "initrd.img",

@@ -5,7 +5,7 @@ load("//ic-os:variant.bzl", "NO_CREDENTIALS", "variant")
 _MIB = 1024 * 1024
 
 # Programs that are inputs (docs/payload.md): each is a label flag of this package, and goes to /opt/ic/bin under its name.
-PROGRAMS = [
+_PROGRAMS = [
     "crypto_csp",
     "ic_btc_adapter",
     "ic_https_outcalls_adapter",
@@ -59,9 +59,10 @@ GUESTOS = struct(
     kernel = "//ic-os/guestos:base_common",
     modules = "//ic-os/guestos:modules",
     # Programs that are inputs, and those that several systems have: label to their path in the root. They are executable.
-    payload = {"//ic-os/guestos:" + name: "opt/ic/bin/" + name for name in PROGRAMS} | {
+    payload = {"//ic-os/guestos:" + name: "opt/ic/bin/" + name for name in _PROGRAMS} | {
         "//ic-os/scripts:manageboot.sh": "opt/ic/bin/manageboot.sh",
     },
+    programs = _PROGRAMS,
     reviewed = ["//ic-os/guestos:reviewed.txt"],
     sizes = {
         "config": str(100 * _MIB),

@@ -6,7 +6,7 @@ _MIB = 1024 * 1024
 
 # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its
 # name.
-PROGRAMS = [
+_PROGRAMS = [
     "node_exporter",
     "vsock_agent",
 ]
@@ -58,9 +58,10 @@ HOSTOS = struct(
     kernel = "//ic-os/hostos:base_common",
     modules = "//ic-os/hostos:modules",
     # Programs that are inputs, and those that several systems have: label to their path in the root. They are executable.
-    payload = {"//ic-os/hostos:" + name: "opt/ic/bin/" + name for name in PROGRAMS} | {
+    payload = {"//ic-os/hostos:" + name: "opt/ic/bin/" + name for name in _PROGRAMS} | {
         "//ic-os/scripts:manageboot.sh": "opt/ic/bin/manageboot.sh",
     },
+    programs = _PROGRAMS,
     reviewed = ["//ic-os/hostos:reviewed.txt"],
     sizes = {
         "config": str(100 * _MIB),
