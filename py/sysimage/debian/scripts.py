@@ -8,8 +8,8 @@ when a package is upgraded or removed; nothing is when an image is composed, so 
 inside the image they are there for dpkg. Triggers that packages are interested in stand in the table too; what
 stands there is done when the package is installed, and again when one that comes later activates the trigger.
 
-The table is TOML: `[[script]]` with package (a shell pattern), script, sha256 (one or several), why, do (actions), blocks
-("skipped": what debhelper generated is not read, for a script that ends before it, or where do stands for it too);
+The table is TOML: `[[script]]` with package (a shell pattern), script, sha256 (one or several), why, do (actions),
+blocks ("skipped": what debhelper generated is not read: the script ends before it, or do stands for it as well);
 `[[trigger]]` with name, why, do. An action is a word of the vocabulary in `actions` with its arguments.
 """
 
@@ -40,7 +40,7 @@ _BOILERPLATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KnownScript:
-    """An entry of the table: for these versions of a script the actions are done; skipped: instead of its blocks, too."""
+    """An entry of the table: for these versions of a script the actions are done; skipped: for its blocks, too."""
 
     package: str
     script: str

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
 from fake_root import FakeRoot
 
 ROOTFS: Final = Path("ic-os/hostos/rootfs").absolute()
@@ -33,12 +34,14 @@ class Host(FakeRoot):
         return self.run("setup-storage.sh", "var", self.volume)
 
     def cut(self, name: str, call: int, done: bool) -> None:
-        """The power fails at a call of a program, before or after what it does; of what was not synced only the start is kept."""
+        """The power fails at a call of a program, before or after what it does; what was not synced keeps its start."""
         real = shlex.quote(shutil.which(name) or name)
         lose = f"dd if=/dev/zero of={shlex.quote(str(self.volume))} bs=1M seek=1 count=63 conv=notrunc status=none"
         act = f'{real} "$@"{"" if name == "sync" else " && " + lose}' if done else ":"
         count = shlex.quote(str(self.root / f"calls-{name}"))
-        self.program(name, f'echo >> {count}\n[ "$(wc -l < {count})" -eq {call} ] || exec {real} "$@"\n{act}\nkill -9 0')
+        self.program(
+            name, f'echo >> {count}\n[ "$(wc -l < {count})" -eq {call} ] || exec {real} "$@"\n{act}\nkill -9 0'
+        )
 
     def restore(self, name: str) -> None:
         (self.root / "programs" / name).unlink()
