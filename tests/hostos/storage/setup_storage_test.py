@@ -28,7 +28,7 @@ class Host(FakeRoot):
         self.volume = root / "volume"
         self.volume.touch()
         os.truncate(self.volume, SIZE)
-        self.program("udevadm", '[ "$1 $2" = "wait --timeout=60" ] && [ -e "$3" ]')
+        self.program("udevadm", '[ "$1 $2" = "wait --timeout=600" ] && [ -e "$3" ]')
 
     def setup(self) -> tuple[int, str]:
         return self.run("setup-storage.sh", "var", self.volume)

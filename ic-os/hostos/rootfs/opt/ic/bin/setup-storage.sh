@@ -42,7 +42,8 @@ make_filesystem() {
         -E "lazy_journal_init=1,root_owner=$(stat -c %u:%g "${TEMPLATE}"),root_perms=$(stat -c %a "${TEMPLATE}")" "${volume}"
 }
 
-udevadm wait --timeout=60 "${volume}" || stop "${volume} did not appear"
+# As long as systemd waits for devices (system.conf.d): a disk that is slow is no reason to restart.
+udevadm wait --timeout=600 "${volume}" || stop "${volume} did not appear"
 read_label
 if [ "${label}" = "${name}" ]; then
     check
