@@ -8,7 +8,17 @@ from tests.soak.soak import summary
 
 SEED = 86  # one whose first rounds are not the largest that there are
 # Rounds of each scenario, by kind: not a time, or a fast machine would find what no slow one can.
-ROUNDS = {"ext4": 5, "fat": 15, "gpt": 20, "verity": 10, "archives": 12, "faults": 1, "kernel": 1, "parsers": 2}
+ROUNDS = {
+    "ext4": 5,
+    "fat": 15,
+    "gpt": 20,
+    "lvm": 20,
+    "verity": 10,
+    "archives": 12,
+    "faults": 1,
+    "kernel": 1,
+    "parsers": 2,
+}
 
 
 def test_a_minute_finds_nothing(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from sysimage.ext4 import Ext4Options, FileContexts
 from sysimage.extents import ExtentMap, ImageReader, open_raw
 from sysimage.gpt import EMPTY, Layout, Partition
 from sysimage.inspection import format_image, look, open_image, to_json
+from sysimage.lvm import metadata
 from sysimage.materialise import write_raw
 from sysimage.places import Content
 from sysimage.tree import NodeType, Tree
 from tests.soak.draw import EPOCH, Limits, pattern
 from tests.soak.draw import tree as draw_tree
+from tests.soak.lvm_scenarios import any_layout
 from tests.soak.mutate import repair_gpt, repair_lvm
 from tests.soak.parser import Parser
 
@@ -161,6 +163,22 @@ def _call_lvm_verify(path: Path) -> object:
     return lvm.verify(open_raw(path))
 
 
+def _lvm_text(random: Random, _folder: Path) -> bytes:
+    return metadata.render(any_layout(random, 5))
+
+
+def _lvm_layout(random: Random, _folder: Path) -> bytes:
+    layout = any_layout(random, 5)
+    rows = [{"name": v.name, "uuid": v.uuid, "start": v.start, "extents": v.extents} for v in layout.volumes]
+    fields = ("vg", "vg_uuid", "pv_uuid", "size", "pe_start", "extent_size", "creation_time", "creation_host")
+    return json.dumps({**{name: getattr(layout, name) for name in fields}, "volumes": rows}, indent=1).encode()
+
+
+def _call_lvm_layout(path: Path) -> object:
+    layout = lvm.load(path)
+    return lvm.plan(layout, {volume.name: EMPTY for volume in layout.volumes})
+
+
 def _call_verity(path: Path) -> object:
     reader = open_raw(path)
     found = None
@@ -254,6 +272,8 @@ PARSERS = (
     Parser("gpt", _bare_gpt, _call_gpt, repair_gpt),
     Parser("lvm", _lvm_sample, _call_lvm, repair_lvm),
     Parser("lvm-verify", _lvm_sample, _call_lvm_verify, repair_lvm),
+    Parser("lvm-text", _lvm_text, lambda path: metadata.parse(path.read_bytes()), text=True),
+    Parser("lvm-layout", _lvm_layout, _call_lvm_layout, text=True),
     Parser("verity", _verity_sample, _call_verity),
     Parser("inspection", _disk_sample, _call_inspection, repair_gpt, tries=8),
     Parser("tree", _tree_file, _call_tree, text=True),

@@ -7,6 +7,7 @@ from tests.soak import (
     fat_scenarios,
     fault_scenarios,
     kernel_scenarios,
+    lvm_scenarios,
     parsers,
 )
 from tests.soak.parser import scenario
@@ -19,6 +20,7 @@ def all_scenarios() -> list[Scenario]:
         *ext4_scenarios.SCENARIOS,
         *fat_scenarios.SCENARIOS,
         *disk_scenarios.SCENARIOS,
+        *lvm_scenarios.SCENARIOS,
         *archive_scenarios.SCENARIOS,
         *fault_scenarios.SCENARIOS,
         *kernel_scenarios.SCENARIOS,

@@ -8,13 +8,14 @@ from random import Random
 
 import pytest
 
-from sysimage import ext4
+from sysimage import ext4, lvm
 from sysimage.errors import UserError
-from sysimage.extents import Extent, ExtentMap, Sources
+from sysimage.extents import Extent, ExtentMap, ImageReader, Sources
 from sysimage.tree import Tree
 from tests.soak import ext4_scenarios, planted
 from tests.soak.engine import FINDINGS_OF_ONE, Soak, seed_of
-from tests.soak.mutate import mutate, repair_gpt, repair_tar
+from tests.soak.lvm_scenarios import any_layout
+from tests.soak.mutate import mutate, repair_gpt, repair_lvm, repair_tar
 from tests.soak.parser import Parser, attack
 from tests.soak.scenario import Finding, Scenario
 from tests.soak.scenarios import all_scenarios
@@ -169,7 +170,7 @@ def test_changes_follow_from_the_generator(text: bool) -> None:
 
 def test_repairs() -> None:
     scenarios = {each.name for each in all_scenarios()}
-    assert {"parse-tar", "parse-gpt"} <= scenarios
+    assert {"parse-tar", "parse-gpt", "parse-lvm"} <= scenarios
     header = bytearray(512)
     header[257:262] = b"ustar"
     repair_tar(header)
@@ -178,6 +179,13 @@ def test_repairs() -> None:
     table[512:520] = b"EFI PART"
     repair_gpt(table)
     assert table[512 + 88 : 512 + 92] == bytes(4)
+    layout = any_layout(Random(1), 3)
+    pv = ImageReader(lvm.plan(layout, {volume.name: lvm.EMPTY for volume in layout.volumes}), Sources({}))
+    head = bytearray(pv.read(0, 8192))
+    for at in (512 + 16, 4096, 4096 + 56):
+        head[at : at + 4] = b"none"
+    repair_lvm(head)
+    assert head == pv.read(0, 8192)
 
 
 def test_names_are_unique_and_kinds_are_none_of_them() -> None:
