@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from sysimage import fat, gpt, verity, zstd
+from sysimage import fat, gpt, lvm, verity, zstd
 from sysimage import tree as trees
 from sysimage.extents import ExtentMap, ImageReader, open_raw
 from sysimage.tree import Tree, directory, file
@@ -26,6 +26,20 @@ LAYOUT = {
         {"name": "esp", "start": 2048, "size": 8192, "type": str(UUID(int=2)), "guid": str(UUID(int=3))},
         {"name": "root", "start": 10240, "size": 2048, "type": str(UUID(int=2)), "guid": str(UUID(int=4))},
         {"name": "var", "start": 12288, "size": 1 << 20, "type": str(UUID(int=2)), "guid": str(UUID(int=5))},
+    ],
+}
+
+VOLUMES = {
+    "vg": "group",
+    "vg_uuid": "000000-0000-0000-0000-0000-0000-000001",
+    "pv_uuid": "000000-0000-0000-0000-0000-0000-000002",
+    "size": 65536,
+    "pe_start": 2048,
+    "extent_size": 8192,
+    "creation_time": 1754697600,
+    "volumes": [
+        {"name": "root", "uuid": "000000-0000-0000-0000-0000-0000-000003", "start": 2, "extents": 1},
+        {"name": "var", "uuid": "000000-0000-0000-0000-0000-0000-000004", "start": 0, "extents": 2},
     ],
 }
 
@@ -61,6 +75,7 @@ def prepare(folder: Path) -> None:
         '{"format":"extent-map/1","size":200000,"sources":["key/data"],"extents":[[0,150000,0,1000]]}'
     )
     (folder / "layout.json").write_text(json.dumps(LAYOUT))
+    (folder / "volumes.json").write_text(json.dumps(VOLUMES))
     (folder / "version").write_text("1.2.3\n")
 
 
@@ -164,6 +179,18 @@ def test_streams(built: Path) -> None:
     assert (built / "plain.sha256").read_text() == f"{hashlib.sha256(data).hexdigest()}  plain.img\n"
 
 
+def test_volumes_in_a_partition(built: Path) -> None:
+    done(built, "lvm_plan", "--layout=volumes.json", "--volume=root=plain.map", "--empty=var", *outputs("volumes"))
+    partitions = ["--partition=esp=esp.map", "--partition=root=root.map", "--partition=var=volumes.map"]
+    done(built, "gpt_plan", "--layout=layout.json", *partitions, *outputs("group"))
+    sources = [*SOURCES, *(f"--source=key/{name}.literals={name}.literals" for name in ("volumes", "group"))]
+    done(built, "materialise", "--map=group.map", *sources, "--raw_out=group.img")
+    group = gpt.open_partition(open_raw(built / "group.img"), "var")
+    assert lvm.verify(group) == []
+    content = lvm.open_volume(group, "root")
+    assert content.read(0, 200_000) == (built / "data").read_bytes()[1000:151_000] + bytes(50_000)
+
+
 def test_an_expanded_disk(built: Path) -> None:
     partitions = ["--partition=esp=esp.map", "--partition=root=root.map", "--empty=var"]
     done(built, "gpt_plan", "--layout=layout.json", "--size=53687091200", *partitions, *outputs("large"))
@@ -258,6 +285,33 @@ VERITY_OUT = ["--root_hash_out=h", *outputs("x")]
             "gpt_plan",
             ["--layout=layout.json", "--partition=esp=plain.map", "--empty=var", *outputs("x")],
             "partition 'root' has no content (hint: give it an image, or declare it empty)",
+        ),
+        ("lvm_plan", ["--layout=none", *outputs("x")], "cannot read layout none: No such file or directory"),
+        (
+            "lvm_plan",
+            ["--layout=volumes.json", "--volume==plain.map", *outputs("x")],
+            "--volume '=plain.map' is not of the form NAME=MAP",
+        ),
+        (
+            "lvm_plan",
+            ["--layout=volumes.json", "--volume=root=plain.map", "--volume=root=plain.map", *outputs("x")],
+            "volume 'root' is given content twice",
+        ),
+        (
+            "lvm_plan",
+            ["--layout=volumes.json", "--empty=root", "--empty=root", *outputs("x")],
+            "volume 'root' is declared empty but also given content, or declared twice",
+        ),
+        (
+            "lvm_plan",
+            ["--layout=volumes.json", "--empty=boot", *outputs("x")],
+            "content is given for volume 'boot', which the layout does not have",
+        ),
+        (
+            "lvm_plan",
+            ["--layout=layout.json", *outputs("x")],
+            "layout.json: the layout has an unknown field 'disk_guid' (hint: fields are vg, vg_uuid, pv_uuid, size, "
+            "pe_start, extent_size, creation_time, volumes, creation_host)",
         ),
         (
             "verity_plan",

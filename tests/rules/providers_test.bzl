@@ -47,6 +47,7 @@ _CONTENTS = {
         "verity": ["root_verity.roothash", "root_verity.verity.json"],
     },
     "tool": {"tool": ["tool"]},
+    "volumes": {"image": ["lvm2", "volumes.map.json", "one.txt", "root.literals", "root_verity.literals", "volumes.literals"]},
     "tree": {"rootfs": ["tree.tree", "None", "one.txt"]},
 }
 
@@ -89,7 +90,7 @@ _REFUSALS = {
     "dockerfile": "DockerfileInfo: dockerfile must be a File; got a string",
     "folder": "LockedToolInfo: folder must be a directory; got the file tests/rules/one.txt (hint: make it by declare_directory)",
     "folder_text": "LockedToolInfo: folder must be a File; got a string",
-    "format": "ImageInfo: format must be one of ext4, fat, gpt, verity; got \"ntfs\"",
+    "format": "ImageInfo: format must be one of ext4, fat, gpt, lvm2, verity; got \"ntfs\"",
     "image_sources": "ImageInfo: sources must be a depset of Files; got a list",
     "layer": "RootfsInfo: layers must be a .zst file; got tests/rules/one.txt",
     "layers_tree": "RootfsInfo: layers_tree must be a .tree file; got tests/rules/partitions.json",

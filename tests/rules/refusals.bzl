@@ -8,6 +8,7 @@ load(
     "fat_image",
     "file_tree",
     "image_archive",
+    "lvm_image",
     "oci_image",
     "rootfs_layer",
     "verity_image",
@@ -185,6 +186,44 @@ def _disks():
         },
     )
     refusals(
+        name = "lvm_image",
+        rule = lvm_image,
+        layout = "volumes.json",
+        volumes = {":root": "root"},
+        cases = {
+            "disk_in_volume": (
+                {"volumes": {":disk": "root"}},
+                "lvm_image: volumes must not put a whole disk into a volume; got @@//tests/rules:disk for \"root\" " +
+                "(hint: give the filesystem that the volume is to hold)",
+            ),
+            "empty_and_filled": (
+                {"empty": ["root"]},
+                "lvm_image: empty must not name a volume that `volumes` fills; got \"root\" (hint: take it out of one of both)",
+            ),
+            "empty_twice": (
+                {"empty": ["var", "var"]},
+                "lvm_image: empty must name each only once; got \"var\" twice",
+            ),
+            "equals": (
+                {"volumes": {":root": "root=1"}},
+                "lvm_image: volumes must have names of 1 to 127 characters, none of them \"=\"; got \"root=1\"",
+            ),
+            "filled_twice": (
+                {"volumes": {":root": "root", ":root_verity": "root"}},
+                "lvm_image: volumes must name each only once; got \"root\" twice",
+            ),
+            "group_in_volume": (
+                {"volumes": {":volumes": "root"}},
+                "lvm_image: volumes must not put a physical volume into a volume; got @@//tests/rules:volumes for \"root\" " +
+                "(hint: give the filesystem that the volume is to hold)",
+            ),
+            "none": (
+                {"volumes": {}},
+                "lvm_image: volumes must fill at least one volume; got none",
+            ),
+        },
+    )
+    refusals(
         name = "image_archive",
         rule = image_archive,
         checksum = None,
@@ -300,7 +339,7 @@ def _disks():
             ),
         },
     )
-    return ["boot_files", "container_test", "disk_image", "image_archive", "oci_image"]
+    return ["boot_files", "container_test", "disk_image", "image_archive", "lvm_image", "oci_image"]
 
 def _trees():
     refusals(
