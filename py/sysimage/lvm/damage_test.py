@@ -343,7 +343,7 @@ def test_damage(at: int, data: bytes, checksums: bool, refusal: str | None, find
             "dev_size = 32768",
             "dev_size = 65536",
             None,
-            ["physical volume 'pv0': dev_size is 65536 sectors, the label says 16777216 bytes"],
+            ["physical volume 'pv0': dev_size is 65536 sectors, the image has 16777216 bytes"],
         ),
         (
             "pe_count = 120",
@@ -502,10 +502,19 @@ def test_an_image_that_is_cut_off() -> None:
 
 
 def test_a_larger_partition_is_no_fault() -> None:
-    """As on a disk that was enlarged, before pvresize."""
+    """As on a disk that was enlarged: before pvresize, and after it, which changes the text but not the label."""
     image = reader(sample().resized(SIZE * 1024))
     assert lvm.verify(image) == []
     assert lvm.open_volume(image, "one").read(0, 5) == b"first"
+
+    def resized(whole: str) -> str:
+        for old, new in (("seqno = 1", "seqno = 2"), ("dev_size = 32768", "dev_size = 65496"), ("= 120", "= 247")):
+            whole = replaced(old, new)(whole)
+        return whole
+
+    later = reader(with_text(resized).map.resized(SIZE * 1024))
+    assert lvm.read(later).extents == 247
+    assert lvm.verify(later) == []
 
 
 @settings(deadline=None)

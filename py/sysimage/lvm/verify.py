@@ -46,6 +46,7 @@ class _Label:
 
     def __init__(self, sector: bytes, size: int) -> None:
         _, number, checksum, offset, kind = lvm.LABEL.unpack_from(sector)
+        self.image = size
         raw, self.size = lvm.PV_HEADER.unpack_from(sector, lvm.LABEL.size)
         self.uuid = lvm.hyphenated(raw.decode("latin-1"))
         rest = sector[-_LABEL_REST:]
@@ -236,7 +237,10 @@ class _Judge:
             self._find(f"{what}: {count} extents from sector {start} on do not fit into its {size} sectors")
         if uuid != self._label.uuid:
             return
-        if size * lvm.SECTOR != self._label.size:
+        if size * lvm.SECTOR > self._label.image:
+            self._find(f"{what}: dev_size is {size} sectors, the image has {self._label.image} bytes")
+        # Later the text alone counts: pvresize leaves the label as it was.
+        elif self._group["seqno"] == 1 and size * lvm.SECTOR != self._label.size:
             self._find(f"{what}: dev_size is {size} sectors, the label says {self._label.size} bytes")
         if start * lvm.SECTOR != self._label.data[0][0]:
             self._find(f"{what}: pe_start is sector {start}, the label says byte {self._label.data[0][0]}")

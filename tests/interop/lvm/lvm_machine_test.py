@@ -3,7 +3,8 @@
 One machine, without udev and without a root: its initrd has busybox and `lvm`, and runs one script. Disks:
 
     vdb    a GUID partition table, whose third partition is a group of ours with the shape of a host's
-    vdc    a bare physical volume of ours whose metadata area is so small that the ring wraps after a few changes
+    vdc    a bare physical volume of ours on a disk that is larger, as after its partition grew; its metadata area is so
+           small that the ring wraps after a few changes
     vdd    blank: vdb's group grows onto it
     vde    blank: LVM makes a group as ours is, with one UUID that we give, to be compared byte for byte
 """
@@ -77,7 +78,8 @@ THEIRS = lvm.Layout(
     creation_time=1,
     volumes=(),
 )
-RING_CHANGES = 10
+SMALL_DISK = 12 * MIB
+RING_CHANGES = 8
 
 SCRIPT = f"""
 section() {{ echo "== $1"; }}
@@ -109,6 +111,8 @@ lvm pvcreate /dev/vdd
 lvm vgextend host-lvm /dev/vdd
 lvm lvcreate -y -Wn -l 4 -n elsewhere host-lvm /dev/vdd
 lvm lvextend -l +100%FREE host-lvm/guestos
+lvm pvresize /dev/vdc
+lvm lvextend -l +100%FREE small/one
 for count in $(seq {RING_CHANGES}); do
   lvm vgchange --addtag tag$count small
 done
@@ -123,7 +127,8 @@ section end
 
 def disks() -> Mapping[str, ExtentMap]:
     """What we write, by the names that the machine has for it."""
-    return {"vdb": host_disk(), "vdc": small_volume(), "vdd": ExtentMap(64 * MIB), "vde": ExtentMap(THEIRS.length)}
+    small = small_volume().resized(SMALL_DISK)
+    return {"vdb": host_disk(), "vdc": small, "vdd": ExtentMap(64 * MIB), "vde": ExtentMap(THEIRS.length)}
 
 
 def root_tree() -> tree.Tree:
@@ -277,10 +282,12 @@ def test_the_other_physical_volume_has_its_part(asked: Asked) -> None:
         lvm.open_volume(pv, "config")
 
 
-def test_a_ring_that_wrapped(asked: Asked) -> None:
+def test_a_group_that_was_enlarged_and_whose_ring_wrapped(asked: Asked) -> None:
     pv = asked.group("vdc")
     group = lvm.read(pv)
-    assert group.seqno == 1 + RING_CHANGES
+    assert group.seqno == 3 + RING_CHANGES
+    assert group.extents == (SMALL_DISK - SMALL.pe_start * 512) // (SMALL.extent_size * 512)
+    assert sum(volume.size for volume in group.volumes) == group.extents * group.extent_size
     assert lvm.open_volume(pv, "one").read(0, 70_001) == b"1" * 70_000 + b"\0"
     ((at, size),) = read_label(pv).metadata_areas
     offset, length, _, _ = lvm_format.TEXT_LOCATION.unpack(pv.read(at + lvm_format.AREA.size, 24))
