@@ -10,14 +10,32 @@ from pathlib import Path
 
 import pytest
 
-from sysimage import gpt, grubenv
-from sysimage.extents import ExtentMap, Sources
+from sysimage import gpt, grubenv, lvm
+from sysimage.errors import UserError
+from sysimage.extents import ExtentMap, Sources, open_raw
+from sysimage.lvm.reader import read_label, read_text
+from sysimage.lvm.testing import area, replaced
 from sysimage.materialise import write_raw
 from sysimage.vm.qemu import Disk, Machine, VirtualMachine
 from sysimage.vm.testing import log, tool
 from tests.boot.grub_disk import GROUP, PARTITIONS, fat_of, layout, make_disk, read_environment
 
 SECONDS = 120.0  # for the firmware and GRUB, on a busy machine
+
+# As SetupOS adds the other disks of a machine.
+OTHER_PV = """
+pv1 {
+id = "pv1pv1-pv1p-v1pv-1pv1-pv1p-v1pv-1pv1pv"
+device = "/dev/nvme1n1"
+
+status = ["ALLOCATABLE"]
+flags = []
+dev_size = 65536
+pe_start = 2048
+pe_count = 248
+}
+
+pv0 {"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,27 @@ def test_slots_in_logical_volumes(slot: str, tmp_path: Path) -> None:
         machine.console.expect(rf"GRUB: booting slot {slot}, state stable, from \(lvm/{GROUP}-{slot}_boot\)", SECONDS)
         line = machine.console.expect(r"GRUB: kernel command line: (.*)\n", SECONDS)
     assert line[1].strip() == f"partition={slot}_boot slot={slot} state=stable"
+
+
+def test_slots_in_a_group_that_lvm_changed(tmp_path: Path) -> None:
+    """A text of many changes later, over the end of its ring, and a volume that grew onto a disk that is not there."""
+    environment = grubenv.make({"boot_alternative": "B", "boot_cycle": "stable"})
+    disk = make_disk(tmp_path / "disk.img", environment, ("esp", "grub", GROUP), "hostos")
+    group = gpt.open_partition(open_raw(disk), GROUP)
+    ((at, size),) = read_label(group).metadata_areas
+    text = (read_text(group, at, size) or b"").decode()
+    for old, new in (("seqno = 1\n", "seqno = 999\n"), ("\npv0 {", OTHER_PV), ('"pv0", 24', '"pv1", 24')):
+        text = replaced(old, new)(text)
+    with disk.open("r+b") as raw:
+        raw.seek(gpt.read(open_raw(disk))[GROUP].offset + at)
+        raw.write(area(text.encode(), size - 1024, at, size))
+    changed = gpt.open_partition(open_raw(disk), GROUP)
+    assert lvm.verify(changed) == []
+    with pytest.raises(UserError, match=r"^volume 'config' lies on pv1, not on this physical volume$"):
+        lvm.open_volume(changed, "config")
+    with VirtualMachine(Machine([Disk(disk)], cpus=1), tool(), tmp_path, log("grub-volume-changed")) as machine:
+        line = machine.console.expect(r"GRUB: kernel command line: (.*)\n", SECONDS)
+    assert line[1].strip() == "partition=B_boot slot=B state=stable"
 
 
 def test_new_system_that_cannot_be_loaded_falls_back_and_stays_there(tmp_path: Path) -> None:
