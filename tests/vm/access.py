@@ -1,7 +1,9 @@
 """Who gets into a running system: keys and passwords by ssh, the console."""
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,9 +13,25 @@ import pytest
 from tests.vm.system import BOOT_SECONDS, COMMAND_SECONDS, Running, ssh_words
 
 SSH_PORT = 22
+TRY_SECONDS = 15.0
 QUIET_SECONDS = 20.0  # in which the console must not answer
 DENIED = "Permission denied (publickey)."
 _BY_PASSWORD = ("PubkeyAuthentication=no", "NumberOfPasswordPrompts=1")
+
+
+def wait_for_ssh(port: int) -> None:
+    """Waits until the server answers at a port of this machine.
+
+    QEMU takes a connection at once, and drops it while nobody listens or the system has no network yet.
+    """
+    deadline = time.monotonic() + BOOT_SECONDS
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), TRY_SECONDS) as connection:
+            connection.settimeout(TRY_SECONDS)
+            if connection.recv(4) == b"SSH-":
+                return
+        assert time.monotonic() < deadline, f"no ssh server answered within {BOOT_SECONDS:g} s"
+        time.sleep(1)
 
 
 def ssh(

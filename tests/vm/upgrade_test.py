@@ -9,7 +9,7 @@ from pathlib import Path
 from sysimage.vm import disks
 from sysimage.vm.testing import free_port, path
 from tests.boot.grub_disk import read_environment
-from tests.vm.access import SSH_PORT
+from tests.vm.access import SSH_PORT, wait_for_ssh
 from tests.vm.system import BOOT_SECONDS, COMMAND_SECONDS, Running, System, place_in
 from tests.vm.upgrade import (
     CONFIRMED,
@@ -67,6 +67,7 @@ def test_there_and_back(system: System, copy: Path, tmp_path: Path) -> None:
         check_watchdog(running)
         itself = identity(running)
         leave_marks(running, "a")
+        wait_for_ssh(port)
         refuse_damaged(running, port, tmp_path, update)
         stream = update.read_bytes()
         said = by_ssh(port, tmp_path, f"{running.system.manageboot} upgrade-install -", stream)
