@@ -22,7 +22,9 @@ DEPLOYMENT = {
     "deployment": {"name": "mainnet", "mgmt_mac": MAC},
     "dns": {"name_servers": f"{NAME_SERVER} 10.0.2.3"},
 }
+SECONDS = 90  # in which what is open answers, on a busy machine
 SILENCE = 6  # seconds in which a port that is closed says nothing
+ONLINE = f"/usr/lib/systemd/systemd-networkd-wait-online --interface=br6 --ipv4 --ipv6 --timeout={SECONDS}"
 # Machines beside the host, on cables of their own to the bridge. The last address is none of a management network.
 BESIDE, OTHER = "fd2b:110b:b7cd::77", "fd2b:110b:b7cd::78"
 BESIDE4, FOREIGN4, HOST_FOREIGN4 = "10.0.2.77", "192.0.2.2", "192.0.2.1"
@@ -56,6 +58,7 @@ def test_a_configured_host(image: Image, copy: Path, key: Path, tmp_path: Path) 
 
 def check_addresses(host: Running) -> None:
     """br6 has the golden MAC and address, and is the only interface with an address that leads out of the machine."""
+    host.succeeds(ONLINE)
     assert host.succeeds("cat /sys/class/net/br6/address") == BRIDGE_MAC
     # No spanning tree, so nothing waits; no snooping.
     settings = "cd /sys/class/net/br6/bridge && cat stp_state forward_delay multicast_snooping"
@@ -122,10 +125,10 @@ def listen(host: Running, where: str, port: int) -> None:
     host.succeeds(f"until {inside}ss -Hltn sport = :{port} | grep -q :{port}; do sleep 0.2; done")
 
 
-def first_line(host: Running, where: str, address: str, port: int) -> str:
+def first_line(host: Running, where: str, address: str, port: int, seconds: int = SECONDS) -> str:
     """What a port says by itself to a program of the host, or of a machine beside it."""
     inside = f"ip netns exec {where} " if where else ""
-    program = f"timeout {SILENCE} bash -c 'head -n 1 < /dev/tcp/{address}/{port}' 2> /dev/null"
+    program = f"timeout {seconds} bash -c 'head -n 1 < /dev/tcp/{address}/{port}' 2> /dev/null"
     return host.run(inside + program)[0]
 
 
@@ -136,29 +139,29 @@ def check_way_in(host: Running) -> None:
     # On the machine itself it answers.
     assert first_line(host, "", "::1", NO_SERVICE) == "hello"
     for address in (ADDRESS, ADDRESS4, HOST_FOREIGN4):
-        assert first_line(host, "beside", address, NO_SERVICE) == ""
+        assert first_line(host, "beside", address, NO_SERVICE, SILENCE) == ""
     banners = {
         address: first_line(host, "beside", address, SSH_PORT).startswith("SSH-2.0-OpenSSH")
         for address in (ADDRESS, ADDRESS4)
     }
     assert banners == {ADDRESS: True, ADDRESS4: True}
     # By IPv4 from a private address alone.
-    assert first_line(host, "beside", HOST_FOREIGN4, SSH_PORT) == ""
+    assert first_line(host, "beside", HOST_FOREIGN4, SSH_PORT, SILENCE) == ""
     host.succeeds(f"ip -n beside route add {HOST_FOREIGN4}/32 dev cable src {BESIDE4}")
     assert first_line(host, "beside", HOST_FOREIGN4, SSH_PORT).startswith("SSH-2.0-OpenSSH")
-    ask = f"ip netns exec beside curl --silent --output /dev/null --write-out '%{{http_code}}' --max-time {SILENCE}"
+    ask = "ip netns exec beside curl --silent --output /dev/null --write-out '%{http_code}' --max-time"
     for port, path in {9100: "/metrics", 19531: "/machine"}.items():
-        assert host.succeeds(f"{ask} 'http://[{ADDRESS}]:{port}{path}'") == "200"
-        assert host.run(f"{ask} 'http://{ADDRESS4}:{port}{path}'") == ("000", 28)
+        assert host.succeeds(f"{ask} {SECONDS} 'http://[{ADDRESS}]:{port}{path}'") == "200"
+        assert host.run(f"{ask} {SILENCE} 'http://{ADDRESS4}:{port}{path}'") == ("000", 28)
 
 
 def check_way_out(host: Running) -> None:
     """Names, HTTP, HTTPS and time by IPv6; nothing by IPv4, nothing else."""
     for port in (53, 80, 443, NO_SERVICE):
         listen(host, "beside", port)
-    said = {port: first_line(host, "", BESIDE, port) for port in (53, 80, 443, NO_SERVICE)}
-    assert said == {53: "hello", 80: "hello", 443: "hello", NO_SERVICE: ""}
-    assert {port: first_line(host, "", BESIDE4, port) for port in (53, 80, 443)} == {53: "", 80: "", 443: ""}
+    assert [first_line(host, "", BESIDE, port) for port in (53, 80, 443)] == ["hello"] * 3
+    assert first_line(host, "", BESIDE, NO_SERVICE, SILENCE) == ""
+    assert [first_line(host, "", BESIDE4, port, SILENCE) for port in (53, 80, 443)] == [""] * 3
     # A datagram that is dropped on its way out is an error to who sends it.
     sent = {
         (address, port): host.run(f"bash -c 'echo > /dev/udp/{address}/{port}' 2> /dev/null")[1] == 0
@@ -179,7 +182,7 @@ def check_bridged_frames(host: Running) -> None:
 
 def check_renewal(host: Running) -> None:
     """The renewal of the address by DHCP, an ordinary packet, gets out."""
-    capture = f"timeout 60 tcpdump --interface=br6 -n -c 1 udp and src host {ADDRESS4} and src port 68 and dst port 67"
+    capture = f"timeout {SECONDS} tcpdump --interface=br6 -n -c 1 udp and src host {ADDRESS4} and src port 68 and dst port 67"
     host.succeeds(f"({capture} > /run/captured 2> /run/capture &)")
     host.succeeds("until grep -q 'listening on' /run/capture; do sleep 0.2; done")
     host.succeeds("networkctl renew br6")
@@ -202,7 +205,7 @@ def test_a_malformed_configuration(image: Image, copy: Path, tmp_path: Path) -> 
         # All the same the system is whole, and is reached where its network says.
         host.check_running()
         assert host.succeeds("hostname") == "hostos"
-        host.succeeds("/usr/lib/systemd/systemd-networkd-wait-online --interface=br6 --ipv4 --ipv6 --timeout=60")
+        host.succeeds(ONLINE)
         status = host.succeeds("networkctl status --lines=0 br6")
         assert "Network File: /etc/systemd/network/20-br6.network" in status
         addresses = host.succeeds("ip -o -6 addr show dev br6 scope global dynamic").split()
