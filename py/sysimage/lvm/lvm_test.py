@@ -272,6 +272,25 @@ OTHER_PV = (
 )
 
 
+def test_volumes_that_lie_over_each_other() -> None:
+    """A text of some kilobytes must not stand for contents without end."""
+    many = "".join(
+        f"""segment{number + 1} {{ start_extent = {number * 100} extent_count = 100 type = "striped" stripe_count = 1
+        stripes = [ "pv0", 0 ] }}\n"""
+        for number in range(1000)
+    )
+    first = 'segment1 { start_extent = 0 extent_count = 200 type = "striped" stripe_count = 2 stripes = [ '
+    for segments in (many, first + '"pv0", 0, "pv0", 0 ] }'):
+        count = segments.count("start_extent")
+
+        def change(whole: str, segments: str = segments, count: int = count) -> str:
+            head, _, rest = whole.partition("segment_count = 1")
+            return f"{head}segment_count = {count}\n{segments}}}\n}}\n}}\n" + rest[rest.index("contents =") :]
+
+        with pytest.raises(UserError, match=r"up to here the volumes take 200 extents of pv0, which has 120$"):
+            lvm.read(with_text(change))
+
+
 def test_a_volume_elsewhere() -> None:
     def change(whole: str) -> str:
         return replaced("pv0 {", OTHER_PV)(replaced('"pv0", 8', '"pv1", 8')(whole))

@@ -248,6 +248,7 @@ class _Group:
         self._label = label
         self._size = size
         self._extent = 0
+        self._used = 0  # extents of the physical volume in hand
 
     def read(self) -> VolumeGroup:
         contents, version = self._top.get("contents"), self._top.get("version")
@@ -334,6 +335,12 @@ class _Group:
             return Area(pv, None)
         if extent + extents > self._count:
             raise UserError(f"{what} lies on extents {extent} to {extent + extents - 1}, {pv} has {self._count}")
+        # Volumes that lie over each other could be made to be millions of times as large as what is there.
+        self._used += extents
+        if self._used > self._count:
+            raise UserError(
+                f"{what}: up to here the volumes take {self._used} extents of {pv}, which has {self._count}"
+            )
         return Area(pv, self._start + extent * self._extent)
 
 
