@@ -5,7 +5,6 @@ all that is asked for before it finds out, and then shows what it does with a sl
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from sysimage.materialise import write_raw
 from sysimage.vm.qemu import Disk, Machine, VirtualMachine
 from sysimage.vm.testing import log, tool
 from tests.boot.grub_disk import GROUP, PARTITIONS, fat_of, layout, make_disk, read_environment
+from tests.boot.states import ROWS, Row
 
 SECONDS = 120.0  # for the firmware and GRUB, on a busy machine
 
@@ -38,54 +38,18 @@ pe_count = 248
 pv0 {"""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table, for one slot: what grubenv says, what GRUB does, what grubenv says then."""
-
-    alternative: str | None
-    cycle: str | None
-    slot: str
-    state: str
-    saved: dict[str, str] | None  # None: nothing is written
-
-
-ROWS = [
-    Row(None, None, "A", "install", {"boot_alternative": "A", "boot_cycle": "stable"}),
-    Row("B", None, "B", "install", {"boot_alternative": "B", "boot_cycle": "stable"}),
-    Row("A", "install", "A", "install", {"boot_alternative": "A", "boot_cycle": "stable"}),
-    Row("B", "install", "B", "install", {"boot_alternative": "B", "boot_cycle": "stable"}),
-    Row("A", "first_boot", "A", "upgrade", {"boot_alternative": "A", "boot_cycle": "failsafe_check"}),
-    Row("B", "first_boot", "B", "upgrade", {"boot_alternative": "B", "boot_cycle": "failsafe_check"}),
-    Row("A", "failsafe_check", "B", "failsafe", {"boot_alternative": "B", "boot_cycle": "stable"}),
-    Row("B", "failsafe_check", "A", "failsafe", {"boot_alternative": "A", "boot_cycle": "stable"}),
-    Row("A", "stable", "A", "stable", None),
-    Row("B", "stable", "B", "stable", None),
-    Row(None, "stable", "A", "stable", None),
-    Row("B", "nonsense", "B", "stable", None),
-]
-
-
-def environment_of(row: Row) -> bytes:
-    variables = {"boot_alternative": row.alternative, "boot_cycle": row.cycle}
-    return grubenv.make({name: value for name, value in variables.items() if value is not None})
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.alternative}-{row.cycle}")
+@pytest.mark.parametrize("row", ROWS, ids=str)
 def test_row(row: Row, tmp_path: Path) -> None:
-    environment = environment_of(row)
-    disk = make_disk(tmp_path / "disk.img", environment)
-    name = f"grub-{row.alternative}-{row.cycle}"
-    with VirtualMachine(Machine([Disk(disk, writable=True)], cpus=1), tool(), tmp_path, log(name)) as machine:
+    disk = make_disk(tmp_path / "disk.img", row.environment)
+    machine_of_it = Machine([Disk(disk, writable=True)], cpus=1)
+    with VirtualMachine(machine_of_it, tool(), tmp_path, log(f"grub-{row}")) as machine:
         chosen = machine.console.expect(r"GRUB: booting slot (\w), state (\w+), from \((.*)\)", SECONDS)
         line = machine.console.expect(r"GRUB: kernel command line: (.*)\n", SECONDS)
     number = PARTITIONS.index(f"{row.slot}_boot") + 1
     assert (chosen[1], chosen[2]) == (row.slot, row.state)
     assert re.fullmatch(rf"hd\d+,gpt{number}", chosen[3])
     assert line[1].strip() == f"partition={row.slot}_boot slot={row.slot} state={row.state}"
-    if row.saved is None:
-        assert read_environment(disk) == grubenv.parse(environment)
-    else:
-        assert read_environment(disk) == row.saved
+    assert read_environment(disk) == row.after
 
 
 @pytest.mark.parametrize("slot", "AB")
