@@ -241,7 +241,7 @@ def _slot(os, details, suffix = ""):
         testonly = details.testonly,
         base = ":rootfs",
         files = {version: "opt/ic/share/version.txt"} | payload,
-        modes = {path: "0755" for path in payload.values()},
+        modes = {path: "0755" for path in payload.values() if "/bin/" in path},
         overlays = [os.modules],
         visibility = ["//visibility:public"],
     )

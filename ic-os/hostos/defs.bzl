@@ -57,8 +57,9 @@ HOSTOS = struct(
     # One kernel for all variants: its packages, and the index of its modules.
     kernel = "//ic-os/hostos:base_common",
     modules = "//ic-os/hostos:modules",
-    # Programs that are inputs, and those that several systems have: label to their path in the root. They are executable.
+    # Inputs, and programs that several systems have: label to their path in the root. Programs are executable.
     payload = {"//ic-os/hostos:" + name: "opt/ic/bin/" + name for name in _PROGRAMS} | {
+        "//ic-os/hostos:sev_firmware": "opt/ic/share/sev-firmware.fd",
         "//ic-os/scripts:manageboot.sh": "opt/ic/bin/manageboot.sh",
     },
     programs = _PROGRAMS,
