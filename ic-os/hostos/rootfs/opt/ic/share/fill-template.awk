@@ -1,0 +1,24 @@
+# Puts values in the place of @NAMES@ of a template; the environment's VALUES has them, in lines NAME=VALUE. No value is
+# looked through again, whatever is in it.
+
+BEGIN {
+    count = split(ENVIRON["VALUES"], lines, "\n")
+    for (i = 1; i <= count; i++) {
+        equals = index(lines[i], "=")
+        values[substr(lines[i], 1, equals - 1)] = substr(lines[i], equals + 1)
+    }
+}
+
+# A comment is for the reader of the template.
+/^ *<!--.*-->$/ { next }
+
+{
+    rest = $0
+    line = ""
+    while (match(rest, /@[A-Z_]+@/)) {
+        name = substr(rest, RSTART + 1, RLENGTH - 2)
+        line = line substr(rest, 1, RSTART - 1) values[name]
+        rest = substr(rest, RSTART + RLENGTH)
+    }
+    print line rest
+}
