@@ -99,7 +99,7 @@ def _draw_groups(pair: Pair, name: str) -> Iterator[str]:
         other = theirs.get(volume.name)
         if other is None or not equal(Pair(volume.open(pair.ours), other.open(pair.theirs))):
             marked.add(volume.name)
-    yield f"{name}:\n{strip(found, marked)}"
+    yield f"\n{name}:\n{strip(found, marked)}"
 
 
 def _volumes(ours: ImageReader, theirs: ImageReader, mine: Entry, other: Entry) -> Pair:
