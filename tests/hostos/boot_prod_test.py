@@ -16,7 +16,8 @@ def test_lets_nobody_in_but_by_key(copy: Path, key: Path, tmp_path: Path) -> Non
         wait_for_ssh(port)
         command = "sudo systemctl is-system-running --wait; sudo systemctl --failed --no-legend"
         assert ssh(port, "admin", command, tmp_path, *by_key(key))[1:] == ("running\n", "")
-        command = "cat /opt/ic/share/version.txt; findmnt -no SOURCE / /boot /boot/config /var"
+        places = "for place in / /boot /boot/config /var; do findmnt -no SOURCE ${place}; done"
+        command = f"cat /opt/ic/share/version.txt; {places}"
         status, output, _ = ssh(port, "admin", command, tmp_path, *by_key(key))
         volumes = [f"/dev/mapper/hostlvm-{name}" for name in ("A_boot", "config", "A_var")]
         assert (status, output.split()) == (0, [path("VERSION").read_text().strip(), "/dev/mapper/vroot", *volumes])
