@@ -135,7 +135,7 @@ def check_machine(host: Running) -> None:
     host.succeeds("xmllint --noout --relaxng /usr/share/libvirt/schemas/domain.rng /run/guestos/guestos.xml")
     raw = host.succeeds("base64 --wrap=0 /proc/$(cat /run/libvirt/qemu/guestos.pid)/cmdline")
     assert argv(base64.b64decode(raw)) == (GOLDEN / "emulated-small.qemu").read_text()
-    assert host.succeeds("ps -o user= -p $(cat /run/libvirt/qemu/guestos.pid)") == "libvirt+"
+    assert host.succeeds("ps -o user= -p $(cat /run/libvirt/qemu/guestos.pid)") == "libvirt-qemu"
     # The bridge has the guest's tap beside its port to the world.
     assert "guestos" in host.succeeds("ls /sys/class/net/br6/brif").split()
     # Nothing of libvirt is open to others than root.
@@ -147,7 +147,7 @@ def check_metrics(host: Running, starts: int) -> None:
     host.succeeds("systemctl start monitor-guestos")
     values = {name: metric(host, name) for name in ("configured", "up", "starts_total", "emulated", "sev_snp")}
     assert values == {"configured": 1, "up": 1, "starts_total": starts, "emulated": 1, "sev_snp": 0}
-    said = host.succeeds("journalctl -b -u monitor-guestos -o cat | grep 'the guest is' | tail -n 1")
+    said = host.succeeds("journalctl -b -u monitor-guestos -o cat | grep '^monitor-guestos: the guest is' | tail -n 1")
     assert said == f"monitor-guestos: the guest is running (emulation), start {starts}"
 
 
