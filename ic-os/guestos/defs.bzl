@@ -79,7 +79,6 @@ GUESTOS = struct(
     variants = {
         "dev": _variant(
             build_type = "dev",
-            judged = True,
             login = "console",
             packages = "dev",
             password = "root",

@@ -79,7 +79,6 @@ HOSTOS = struct(
     variants = {
         "dev": _variant(
             build_type = "dev",
-            judged = True,
             login = "console",
             packages = "dev",
             password = "root",
