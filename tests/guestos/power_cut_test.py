@@ -47,7 +47,7 @@ MOMENTS = {
     "somewhere in the store": Moment("setup-storage: filling store", random=True, var="var"),
     "killed": Moment("setup-storage: store is complete", var="var"),
 }
-FEW = ("somewhere before the key", "formatting var", "filling var", "filling store", "killed")
+FEW = ("filling var", "filling store", "killed")
 CHOSEN = {name: moment for name, moment in MOMENTS.items() if os.environ["MOMENTS"] == "all" or name in FEW}
 
 
