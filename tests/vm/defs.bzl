@@ -23,6 +23,8 @@ def upgrade_tests(os, fixtures, plugin, unhealthy = []):
     ]:
         vm_test(
             name = name,
+            # Ten minutes each on an idle machine, and a quarter of an hour is the limit of what is only large.
+            size = "enormous",
             srcs = files + ["//tests/vm:{}.py".format(name)],
             cpus = 1,
             env = {"PLUGIN": plugin},
