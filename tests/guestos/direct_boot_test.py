@@ -1,4 +1,4 @@
-"""dev-sev without boot loader: kernel, initrd and command line that were taken out of its image start it.
+"""dev-sev without boot loader, as a host launches it: kernel, initrd and command line out of its image start it.
 
 There is no SEV-SNP here, so nothing is measured and no memory is encrypted: what is shown is that the files are those
 of the image, and that they boot it. The guest's part of SEV-SNP is looked at as far as it goes without the processor.
@@ -11,8 +11,9 @@ import pytest
 
 from sysimage import grub
 from sysimage.vm.qemu import Disk, Machine, VirtualMachine
-from sysimage.vm.testing import log, path, tool
+from sysimage.vm.testing import free_port, log, path, tool
 from tests.guestos.guest import GUESTOS, Guest
+from tests.guestos.status import STATUS_PORT, check_replica
 from tests.vm.system import Image, filesystem
 
 pytest_plugins = ["tests.guestos.guest"]
@@ -22,7 +23,13 @@ COMMAND_LINE = (FILES / "cmdline").read_text()
 
 
 @pytest.fixture(scope="module")
-def guest(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+def status_port() -> int:
+    """The port of this machine that is the replica's status."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def guest(image: Image, status_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     """The image's disk, started by its own kernel and initrd."""
     machine = Machine(
         [Disk(image.disk)],
@@ -31,7 +38,7 @@ def guest(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gu
         command_line=COMMAND_LINE,
         memory=1536,
         cpus=1,
-        network=True,
+        forward=[(status_port, STATUS_PORT)],
     )
     with VirtualMachine(machine, tool(), tmp_path_factory.mktemp("direct"), log("direct-boot")) as running:
         guest = Guest(running, image.disk, GUESTOS)
@@ -56,10 +63,11 @@ def test_the_command_line_is_fixed() -> None:
     assert [word for word in words if word.startswith("root_hash=")]
 
 
-def test_it_boots(guest: Guest) -> None:
+def test_it_boots_and_serves(guest: Guest, status_port: int) -> None:
     guest.check_running()
     assert guest.succeeds("cat /proc/cmdline") == COMMAND_LINE
     assert guest.succeeds("findmnt --noheadings --output=OPTIONS /").split(",")[0] == "ro"
+    check_replica(status_port, malicious=False)
 
 
 def test_what_a_guest_asks_its_processor_with_is_there(guest: Guest) -> None:

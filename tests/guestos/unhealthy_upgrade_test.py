@@ -1,15 +1,31 @@
-"""A new version whose replica never runs: the machine restarts by itself into the old one, which is as it was."""
+"""A new version that never confirms itself: killed before it can, or with a replica that never runs.
+
+The machine is back at the old one, which is as it was. What does that is GRUB's and manageboot.sh's, the same for all
+systems, so one system is enough.
+"""
 
 from pathlib import Path
 
 from sysimage import grub
 from sysimage.vm import disks
+from tests.boot.grub_disk import read_environment
 from tests.guestos.guest import boot
 from tests.vm.system import BOOT_SECONDS, filesystem, place_in
-from tests.vm.upgrade import CONFIRMED, chosen, state_of, version
-from tests.vm.upgrade_log import Upgrade
+from tests.vm.upgrade import CONFIRMED, chosen, started, state_of, version
+from tests.vm.upgrade_log import OLD, Upgrade
 
 pytest_plugins = ["tests.guestos.guest", "tests.vm.upgrade_log"]
+
+
+def test_killed_before_it_is_confirmed_falls_back_and_stays(upgrade: Upgrade, tmp_path: Path) -> None:
+    """QEMU is killed as soon as the new system's root is open; so are those of the boots after."""
+    disk = tmp_path / "disk.img"
+    disks.copy(upgrade.after, disk)
+    for number, (slot, state) in enumerate([("B", "upgrade"), ("A", "failsafe"), ("A", "stable")]):
+        with boot(disk, tmp_path, f"killed-{number}") as guest:
+            started(guest, slot, state)
+            guest.power_cut()
+    assert read_environment(disk) == OLD
 
 
 def test_system_that_is_not_healthy_restarts_by_itself_and_the_old_one_is_as_it_was(

@@ -12,7 +12,6 @@ import pytest
 
 from sysimage.vm import disks
 from sysimage.vm.write_log import Replay
-from tests.boot.grub_disk import read_environment
 from tests.vm.system import System, place_in, region
 from tests.vm.upgrade import started
 from tests.vm.upgrade_log import NEW, OLD, Upgrade, judge
@@ -83,14 +82,3 @@ def test_a_power_cut_at_any_moment_leaves_a_slot_that_starts(
     states.append(judge(system, disk))
     assert states[0] == OLD
     assert states[-1] == NEW
-
-
-def test_killed_before_it_is_confirmed_falls_back_and_stays(system: System, upgrade: Upgrade, tmp_path: Path) -> None:
-    """QEMU is killed as soon as the new system's root is open; so are those of the boots after."""
-    disk = tmp_path / "disk.img"
-    disks.copy(upgrade.after, disk)
-    for number, (slot, state) in enumerate([("B", "upgrade"), ("A", "failsafe"), ("A", "stable")]):
-        with system.boot(disk, tmp_path, f"killed-{number}") as running:
-            started(running, slot, state)
-            running.power_cut()
-    assert read_environment(disk) == OLD
