@@ -1,8 +1,9 @@
 """The guest in HostOS in QEMU: a machine in a machine, both emulated, so it takes its time.
 
-By default it ends where the guest's firmware and boot loader have shown themselves on its console, and the guest was
-killed once. With WHOLE=yes (//tests/hostos/guest:nested_whole_test) the running host writes the image into the guest's
-volume itself, and it ends when the guest answers at the address that the host derived, and has shut down in order.
+By default it ends where the guest's firmware and boot loader have shown themselves on its console, the guest was
+killed once, and libvirt has said how it would start QEMU on a server with KVM, and with SEV-SNP. With WHOLE=yes
+(//tests/hostos/guest:nested_whole_test) the running host writes the image into the guest's volume itself, and it ends
+when the guest answers at the address that the host derived, and has shut down in order.
 """
 
 import base64
@@ -10,7 +11,8 @@ import ipaddress
 import json
 import os
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +49,13 @@ FILES: Final = {
 }
 LOG: Final = "/var/log/libvirt/qemu"
 METRICS: Final = "/run/ic/metrics/guestos.prom"
+PIECE: Final = 2000
+CAPABILITIES: Final = "/var/cache/libvirt/qemu/capabilities/*.xml"
+SEV_FLAGS: Final = "<flag name='sev-guest'/><flag name='sev-snp-guest'/>"
+SEV: Final = (
+    "<sev><cbitpos>51</cbitpos><reducedPhysBits>1</reducedPhysBits>"
+    "<pdh>x</pdh><certChain>x</certChain><cpu0Id>x</cpu0Id></sev>"
+)
 
 
 @pytest.fixture
@@ -118,12 +127,11 @@ def on_console(host: Running, text: str, seconds: float) -> None:
     wait_for(host, f"grep -q -a -F '{text}' {LOG}/guestos-console.log", seconds)
 
 
-def argv(command_line: bytes) -> str:
+def argv(words: Sequence[str]) -> str:
     """A command line of QEMU, an option a line, without what libvirt numbers by what else is open."""
-    words = command_line.rstrip(b"\0").split(b"\0")
-    text = " ".join(word.decode() for word in words)
+    text = " ".join(words)
     text = re.sub(r'("(?:vhost)?fd":)"[^"]*"', r'\1"N"', text)
-    text = re.sub(r"domain-\d+-guestos", "domain-N-guestos", text)
+    text = re.sub(r"domain-(-1|\d+)-guestos", "domain-N-guestos", text)
     text = re.sub(r"\bfd=\d+", "fd=N", text)
     return re.sub(r" (?=-[a-z])", "\n", text) + "\n"
 
@@ -134,7 +142,8 @@ def check_machine(host: Running) -> None:
     assert described == (GOLDEN / "emulated-small.xml").read_text().strip()
     host.succeeds("xmllint --noout --relaxng /usr/share/libvirt/schemas/domain.rng /run/guestos/guestos.xml")
     raw = host.succeeds("base64 --wrap=0 /proc/$(cat /run/libvirt/qemu/guestos.pid)/cmdline")
-    assert argv(base64.b64decode(raw)) == (GOLDEN / "emulated-small.qemu").read_text()
+    words = base64.b64decode(raw).decode().rstrip("\0").split("\0")
+    assert argv(words) == (GOLDEN / "emulated-small.qemu").read_text()
     assert host.succeeds("ps -o user= -p $(cat /run/libvirt/qemu/guestos.pid)") == "libvirt-qemu"
     # The bridge has the guest's tap beside its port to the world.
     assert "guestos" in host.succeeds("ls /sys/class/net/br6/brif").split()
@@ -149,6 +158,30 @@ def check_metrics(host: Running, starts: int) -> None:
     assert values == {"configured": 1, "up": 1, "starts_total": starts, "emulated": 1, "sev_snp": 0}
     said = host.succeeds("journalctl -b -u monitor-guestos -o cat | grep '^monitor-guestos: the guest is' | tail -n 1")
     assert said == f"monitor-guestos: the guest is running (emulation), start {starts}"
+
+
+def copy_to(host: Running, file: Path, target: str) -> None:
+    """In pieces, since a terminal takes no long line."""
+    text = base64.b64encode(file.read_bytes()).decode()
+    host.succeeds(f": > {target}.base64")
+    for start in range(0, len(text), PIECE):
+        host.succeeds(f"echo {text[start : start + PIECE]} >> {target}.base64")
+    host.succeeds(f"base64 --decode {target}.base64 > {target}")
+
+
+def check_server(host: Running, name: str) -> None:
+    """How libvirt would start QEMU on a server. Nothing of that could run here."""
+    copy_to(host, GOLDEN / f"{name}.xml", f"/run/{name}.xml")
+    host.succeeds(f"virsh domxml-to-native qemu-argv --xml /run/{name}.xml > /run/{name}.qemu")
+    words = shlex.split(host.succeeds(f"cat /run/{name}.qemu"))
+    # Behind its environment.
+    assert argv(words[words.index("/usr/bin/qemu-system-x86_64") :]) == (GOLDEN / f"{name}.qemu").read_text()
+
+
+def pretend_sev_snp(host: Running) -> None:
+    """What libvirt would have learned of QEMU on a processor with SEV-SNP, in the file where it keeps that."""
+    host.succeeds(f"sed -i -e \"s,^  <flag name='sdl'/>,{SEV_FLAGS}&,\" -e 's,^</qemuCaps>,{SEV}&,' {CAPABILITIES}")
+    host.succeeds("systemctl restart libvirtd")
 
 
 def kill_guest(host: Running) -> None:
@@ -182,6 +215,9 @@ def test_guest(host: Running, tmp_path: Path) -> None:
     on_console(host, "GRUB: booting slot A, state ", FIRMWARE_SECONDS)
     if not WHOLE:
         kill_guest(host)
+        check_server(host, "kvm")
+        pretend_sev_snp(host)
+        check_server(host, "sev-snp")
         return
     on_console(host, "guest-3cecef6b3799 login:", BOOT_SECONDS)
     on_console(host, "bootstrap-ic-node: the node is configured", FIRMWARE_SECONDS)
