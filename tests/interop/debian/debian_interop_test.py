@@ -25,6 +25,7 @@ from sysimage.extents import ImageReader, Sources
 from sysimage.tree import NodeType, Tree
 
 DEBS = [Path(word) for word in os.environ["DEBS"].split()]
+OTHERS = [Path(word) for word in os.environ["OTHERS"].split()]
 SCRIPTS = Path(os.environ["SCRIPTS"])
 ACCOUNTS = Path(os.environ["ACCOUNTS"])
 EPOCH = 1_700_000_000 * t.NANOSECONDS
@@ -64,7 +65,7 @@ def disk(root: Root, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_entry_of_the_table_is_used() -> None:
     table = load_scripts(SCRIPTS)
-    debs = [read_control(path) for path in DEBS]
+    debs = [read_control(path) for path in [*DEBS, *OTHERS]]
     assert review(debs, table) == []
     scripts = {hashlib.sha256(script).hexdigest() for deb in debs for script in deb.scripts.values()}
     assert [each.package for each in table.scripts if not each.sha256 & scripts] == []
