@@ -334,13 +334,16 @@ def open_raw(path: Path | str) -> ImageReader:
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            extents = [Extent(start, end - start, FileSlice("raw", start)) for start, end in _data(file.fileno(), size)]
+            extents = [
+                Extent(start, end - start, FileSlice("raw", start)) for start, end in data_ranges(file.fileno(), size)
+            ]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     return ImageReader(ExtentMap(size, extents), Sources({"raw": path}))
 
 
-def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+def data_ranges(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where a sparse file of `size` bytes has content: beginnings and ends, in bytes. It moves the file's offset."""
     position = 0
     while position < size:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 import zstandard
 
 from sysimage.errors import UserError
+from sysimage.extents import data_ranges
 
 MEMBER = "disk.img"
 _PIECE = 1 << 20
@@ -56,21 +57,15 @@ def copy(disk: Path | str, target: Path | str) -> None:
     with open(disk, "rb", buffering=0) as source, open(target, "wb", buffering=0) as out:
         size = source.seek(0, os.SEEK_END)
         out.truncate(size)
-        position = 0
-        while position < size:
-            try:
-                start = os.lseek(source.fileno(), position, os.SEEK_DATA)
-            except OSError:  # ENXIO: a hole up to the end
-                return
-            position = os.lseek(source.fileno(), start, os.SEEK_HOLE)
+        for start, end in data_ranges(source.fileno(), size):
             source.seek(start)
             out.seek(start)
-            while start < position:
-                start += out.write(source.read(min(_PIECE, position - start)))
+            while start < end:
+                start += out.write(source.read(min(_PIECE, end - start)))
 
 
 def replace(disk: Path | str, offset: int, content: Path | str) -> None:
-    """Puts the content of a file in the place of what is there; where both are a hole, it stays one.
+    """Puts the content of a file in the place of what is there; where both are a hole, nothing is read or written.
 
     Raises:
         ValueError: it reaches behind the end.
@@ -79,13 +74,19 @@ def replace(disk: Path | str, offset: int, content: Path | str) -> None:
         size = source.seek(0, os.SEEK_END)
         if offset + size > out.seek(0, os.SEEK_END):
             raise ValueError(f"{size} bytes at {offset} of {disk} lie behind its end")
-        source.seek(0)
-        for position in range(offset, offset + size, _PIECE):
-            new = source.read(_PIECE)
-            out.seek(position)
-            if out.read(len(new)) != new:
-                out.seek(position)
-                out.write(new)
+        there = [
+            (max(start - offset, 0), min(end - offset, size))
+            for start, end in data_ranges(out.fileno(), offset + size)
+            if end > offset
+        ]
+        for start, end in [*data_ranges(source.fileno(), size), *there]:
+            for position in range(start, end, _PIECE):
+                source.seek(position)
+                new = source.read(min(_PIECE, end - position))
+                out.seek(offset + position)
+                if out.read(len(new)) != new:
+                    out.seek(offset + position)
+                    out.write(new)
 
 
 def overwrite(disk: Path | str, offset: int, data: bytes) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 
 import pytest
 
+from sysimage.extents import data_ranges
 from sysimage.vm import disks
 from sysimage.vm.qemu import Disk, VirtualMachine
 from sysimage.vm.testing import log, path, tool
@@ -50,6 +51,7 @@ FILES: Final = {
 LOG: Final = "/var/log/libvirt/qemu"
 METRICS: Final = "/run/ic/metrics/guestos.prom"
 PIECE: Final = 2000
+GAP: Final = 64 << 20  # bytes
 CAPABILITIES: Final = "/var/cache/libvirt/qemu/capabilities/*.xml"
 SEV_FLAGS: Final = "<flag name='sev-guest'/><flag name='sev-snp-guest'/>"
 SEV: Final = (
@@ -67,39 +69,22 @@ def host(image: Image, copy: Path, tmp_path: Path) -> Iterator[Running]:
     if WHOLE:
         drives.append(Disk(guest, read_only=True))
     else:
-        place_guest(copy, guest)
+        offset, size = region(copy, HOSTOS.volume("guestos"))
+        assert guest.stat().st_size <= size
+        disks.replace(copy, offset, guest)
     machine = HOSTOS.machine(drives, memory=4096, cpus=2)
     with VirtualMachine(machine, tool(), tmp_path, log("nested")) as running:
         yield Running(running, copy, HOSTOS)
 
 
-def place_guest(disk: Path, guest: Path) -> None:
-    """Puts the guest's disk where the host's volume lies; holes stay holes."""
-    offset, size = region(disk, HOSTOS.volume("guestos"))
-    assert guest.stat().st_size <= size
-    with open(guest, "rb", buffering=0) as source, open(disk, "r+b", buffering=0) as out:
-        for start, end in pieces(guest):
-            source.seek(start)
-            out.seek(offset + start)
-            while start < end:
-                start += out.write(source.read(min(1 << 20, end - start)))
-
-
-def pieces(disk: Path, gap: int = 0) -> list[tuple[int, int]]:
-    """Where a sparse file has content: beginnings and ends, in bytes. Holes smaller than gap count as content."""
+def pieces(disk: Path) -> list[tuple[int, int]]:
+    """Where a sparse file has content: beginnings and ends, in bytes. Small holes count as content."""
     found: list[tuple[int, int]] = []
-    with open(disk, "rb", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        position = 0
-        while position < size:
-            try:
-                start = os.lseek(file.fileno(), position, os.SEEK_DATA)
-            except OSError:  # a hole up to the end
-                break
-            position = os.lseek(file.fileno(), start, os.SEEK_HOLE)
-            if found and start - found[-1][1] < gap:
+    with open(disk, "rb") as file:
+        for start, end in data_ranges(file.fileno(), disk.stat().st_size):
+            if found and start - found[-1][1] < GAP:
                 start = found.pop()[0]
-            found.append((start, position))
+            found.append((start, end))
     return found
 
 
@@ -114,7 +99,7 @@ def wait_for(host: Running, condition: str, seconds: float) -> None:
 def write_guest(host: Running, guest: Path) -> None:
     """What an installer does: it leaves the holes of tens of gigabytes out."""
     host.succeeds("systemctl stop guestos")
-    for start, end in pieces(guest, gap=64 << 20):
+    for start, end in pieces(guest):
         host.succeeds(
             f"dd if=/dev/vda of=/dev/hostlvm/guestos bs=1M iflag=skip_bytes,count_bytes oflag=seek_bytes "
             f"skip={start} seek={start} count={end - start} conv=sparse,fsync,notrunc status=none",
