@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from sysimage import fat, gpt, grub, lvm, tree, volumes
+from sysimage import fat, grub, tree, volumes
 from sysimage.ext4.read import read as read_ext4
-from sysimage.extents import FileSlice, ImageReader, Sources, open_raw
+from sysimage.extents import Extent, ExtentMap, FileSlice, ImageReader, Sources, open_raw
 from sysimage.materialise import write_raw
 from sysimage.tree import Tree
 from sysimage.vm import disks
@@ -178,15 +178,13 @@ def ssh_words(port: int, *options: str) -> list[str]:
 
 def region(disk: Path, volume: str) -> tuple[int, int]:
     """Where a volume (a partition, or PARTITION/VOLUME) lies on a raw disk: offset and length in bytes."""
-    reader = open_raw(disk)
-    with reader.sources:
-        partition, _, name = volume.partition(volumes.SEPARATOR)
-        entry = gpt.read(reader)[partition]
-        if not name:
-            return entry.offset, entry.length
-        group = lvm.read(gpt.open_partition(reader, partition))
-        (found,) = [candidate for candidate in group.volumes if candidate.name == name]
-        return entry.offset + found.offset, found.size
+    size = disk.stat().st_size
+    # All of the disk as one extent, of which a volume in one piece is a slice, holes and all.
+    whole = ImageReader(ExtentMap(size, [Extent(0, size, FileSlice("raw", 0))]), Sources({"raw": disk}))
+    with whole.sources:
+        (extent,) = volumes.open_volume(whole, volume).map.extents
+    assert isinstance(extent.source, FileSlice)
+    return extent.source.offset, extent.length
 
 
 def filesystem(disk: Path, volume: str) -> tuple[Tree, ImageReader]:
