@@ -4,6 +4,7 @@ What the writers of disks have in common, whatever the table of their places loo
 """
 
 import enum
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,26 @@ class Place:
     name: str
     offset: int
     length: int
+
+
+def refuse_overlaps(kind: str, unit: str, spans: Iterable[tuple[str, int, int]]) -> None:
+    """Refuses places that lie over each other.
+
+    Args:
+        kind: what a place is called: "partition", "volume".
+        unit: what the layout counts in: "sector", "extent".
+        spans: name, start and end of all places, in any order; the end is the first unit behind it.
+
+    Raises:
+        UserError: two overlap.
+    """
+    ordered = sorted(spans, key=lambda span: span[1])
+    for (left, _, left_end), (right, start, end) in itertools.pairwise(ordered):
+        if start < left_end:
+            raise UserError(
+                f"{kind}s {left!r} and {right!r} overlap by {min(left_end, end) - start} {unit}s",
+                hint=f"start {right!r} at {unit} {left_end} or later",
+            )
 
 
 def fill(kind: str, places: Iterable[Place], contents: Mapping[str, Content]) -> list[tuple[int, ExtentMap]]:

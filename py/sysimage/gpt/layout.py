@@ -16,7 +16,6 @@ the backup table behind the last partition. "number" may be left out (the place 
 list counts) and "attributes" too (0).
 """
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,14 +113,7 @@ class Layout:
                     if partition.start >= FIRST_USABLE
                     else f"start at sector {ALIGNMENT}",
                 )
-        ordered = sorted(self.partitions, key=lambda partition: partition.start)
-        for left, right in itertools.pairwise(ordered):
-            if right.start < left.end:
-                shared = min(left.end, right.end) - right.start
-                raise UserError(
-                    f"partitions {left.name!r} and {right.name!r} overlap by {shared} sectors",
-                    hint=f"start {right.name!r} at sector {left.end} or later",
-                )
+        places.refuse_overlaps("partition", "sector", ((each.name, each.start, each.end) for each in self.partitions))
 
     def __getitem__(self, name: str) -> Partition:
         for partition in self.partitions:

@@ -19,7 +19,6 @@ size (of the physical volume), pe_start (where extent 0 begins) and extent_size 
 extents of a volume count extents. "creation_host" may be given; it is "localhost" otherwise.
 """
 
-import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -113,11 +112,8 @@ class Layout:
         self._check_volumes()
 
     def _check_sizes(self) -> None:
-        if (
-            self.extent_size < 1
-            or self.extent_size > EXTENT_SIZE_MAX
-            or (self.extent_size & (self.extent_size - 1) and self.extent_size % EXTENT_SIZE_UNIT)
-            or self.extent_size < PE_START_ALIGNMENT
+        if not PE_START_ALIGNMENT <= self.extent_size <= EXTENT_SIZE_MAX or (
+            self.extent_size & (self.extent_size - 1) and self.extent_size % EXTENT_SIZE_UNIT
         ):
             raise UserError(
                 f"extent_size is {self.extent_size} sectors, LVM wants a power of two or a multiple of "
@@ -169,14 +165,7 @@ class Layout:
                     f"but the physical volume has {self.extents}",
                     hint=f"it needs {self.pe_start + volume.end * self.extent_size} sectors",
                 )
-        ordered = sorted(self.volumes, key=lambda volume: volume.start)
-        for left, right in itertools.pairwise(ordered):
-            if right.start < left.end:
-                shared = min(left.end, right.end) - right.start
-                raise UserError(
-                    f"volumes {left.name!r} and {right.name!r} overlap by {shared} extents",
-                    hint=f"start {right.name!r} at extent {left.end} or later",
-                )
+        places.refuse_overlaps("volume", "extent", ((each.name, each.start, each.end) for each in self.volumes))
 
     @property
     def extents(self) -> int:
