@@ -10,7 +10,7 @@ from sysimage.materialise import write_raw
 from sysimage.vm.testing import free_port, path
 from tests.guestos.guest import boot
 from tests.guestos.status import METRICS_PORT, STATUS_PORT, check_replica, get
-from tests.vm.access import SSH_PORT, by_key, check_locked, ssh
+from tests.vm.access import SSH_PORT, by_key, check_locked, check_running, ssh
 from tests.vm.system import Image
 
 pytest_plugins = ["tests.guestos.guest", "tests.vm.access"]
@@ -39,8 +39,7 @@ def test_serves_and_lets_nobody_in_but_by_key(image: Image, key: Path, medium: P
         check_replica(replica, malicious=False)
         assert get(metrics, "/metrics")[0] == 200
 
-        command = "sudo systemctl is-system-running --wait; sudo systemctl --failed --no-legend"
-        assert ssh(port, "admin", command, tmp_path, *by_key(key))[1:] == ("running\n", "")
+        check_running(port, key, tmp_path)
         command = "cat /opt/ic/share/version.txt; findmnt -no SOURCE /"
         status, output, _ = ssh(port, "admin", command, tmp_path, *by_key(key))
         assert (status, output.split()) == (0, [path("VERSION").read_text().strip(), "/dev/mapper/vroot"])

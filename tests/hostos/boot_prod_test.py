@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sysimage.vm.testing import free_port, path
 from tests.hostos.host import HOSTOS, configure
-from tests.vm.access import SSH_PORT, by_key, check_locked, ssh, wait_for_ssh
+from tests.vm.access import SSH_PORT, by_key, check_locked, check_running, ssh, wait_for_ssh
 
 pytest_plugins = ["tests.hostos.host", "tests.vm.access"]
 
@@ -14,8 +14,7 @@ def test_lets_nobody_in_but_by_key(copy: Path, key: Path, tmp_path: Path) -> Non
     configure(copy, {"ssh_authorized_keys/admin": key.with_suffix(".pub").read_bytes()}, tmp_path)
     with HOSTOS.boot(copy, tmp_path, "boot-prod", forward=[(port, SSH_PORT)]) as host:
         wait_for_ssh(port)
-        command = "sudo systemctl is-system-running --wait; sudo systemctl --failed --no-legend"
-        assert ssh(port, "admin", command, tmp_path, *by_key(key))[1:] == ("running\n", "")
+        check_running(port, key, tmp_path)
         places = "for place in / /boot /boot/config /var; do findmnt -no SOURCE ${place}; done"
         command = f"cat /opt/ic/share/version.txt; {places}"
         status, output, _ = ssh(port, "admin", command, tmp_path, *by_key(key))

@@ -86,6 +86,12 @@ def by_key(key: Path) -> tuple[str, ...]:
     return (f"IdentityFile={key}", "IdentitiesOnly=yes", "BatchMode=yes")
 
 
+def check_running(port: int, key: Path, scratch: Path) -> None:
+    """Waits, as admin, until everything that is to start has started; nothing of it may have failed."""
+    command = "sudo systemctl is-system-running --wait; sudo systemctl --failed --no-legend"
+    assert ssh(port, "admin", command, scratch, *by_key(key))[1:] == ("running\n", "")
+
+
 def check_locked(running: Running, port: int, key: Path, scratch: Path) -> None:
     """Nobody gets in by a password, and with a key that lets admin in nobody but admin.
 
