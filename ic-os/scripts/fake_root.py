@@ -41,11 +41,16 @@ class FakeRoot:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of what runs in it."""
+        return {"PATH": f"{self.root}/programs:{os.environ['PATH']}", self._variable: str(self.root)}
+
     def execute(self, script: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Runs a script of /opt/ic/bin to its end."""
         return subprocess.run(
             [self.root / "opt/ic/bin" / script, *words],
-            env={"PATH": f"{self.root}/programs:{os.environ['PATH']}", self._variable: str(self.root)},
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=SECONDS,
