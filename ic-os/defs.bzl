@@ -35,6 +35,8 @@ load("//toolchains/vm:defs.bzl", "vm_launch")
 # Of the version of an image that upgrades are tested with.
 _TEST = "-test"
 
+_ACCOUNTS = "//ic-os:accounts.conf"
+
 # Sets of packages, each on top of another: production's, a developer's, and those of a developer under SEV-SNP. A list of each lies in
 # rootfs/packages.<set>.
 _SETS = {
@@ -72,7 +74,7 @@ def _packages(os):
     for packages, base in _SETS.items():
         rootfs_layer(
             name = "base_" + packages,
-            accounts = os.accounts,
+            accounts = _ACCOUNTS,
             base = ":base_" + base if base else None,
             build_args = {"PACKAGE_FILES": "packages." + packages},
             context = ["rootfs/packages." + packages],
@@ -85,7 +87,7 @@ def _packages(os):
     # Against a real install of the same packages: all that any variant has, so what production has among them.
     install_test(
         name = "install_test",
-        accounts = os.accounts,
+        accounts = _ACCOUNTS,
         base = ":base_sev",
         packages = ":lock_sev",
         reviewed = "install-differences.txt",
@@ -171,8 +173,8 @@ def icos_shared(name, os):
         name = "initrd",
         out = "initrd.img",
         kernel = [
-            os.kernel,
-            os.modules,
+            ":base_common",
+            ":modules",
         ],
         modules = os.initrd_modules,
         paths = os.initrd_programs,
@@ -224,7 +226,10 @@ def _slot(os, details, suffix = ""):
         suffix: of the version, and so of all names.
     """
     shared = "//ic-os/{}:{{}}".format(os.name)
-    payload = {details.payload_overrides.get(label, label): path for label, path in os.payload.items()}
+    payload = {shared.format(program): "opt/ic/bin/" + program for program in os.programs} | {
+        "//ic-os/scripts:manageboot.sh": "opt/ic/bin/manageboot.sh",
+    } | os.payload
+    payload = {details.payload_overrides.get(label, label): path for label, path in payload.items()}
     version = ":version" + suffix
     version_file(
         name = "version" + suffix,
@@ -241,7 +246,7 @@ def _slot(os, details, suffix = ""):
         base = ":rootfs",
         files = {version: "opt/ic/share/version.txt"} | payload,
         modes = {path: "0755" for path in payload.values() if "/bin/" in path},
-        overlays = [os.modules],
+        overlays = [shared.format("modules")],
         visibility = ["//visibility:public"],
     )
     ext4_image(
@@ -274,13 +279,14 @@ def _slot(os, details, suffix = ""):
     file_tree(
         name = "boot_files" + suffix,
         testonly = details.testonly,
-        directories = os.boot_mount_points,
+        # Where these partitions are mounted.
+        directories = ["config", "efi", "grub"],
         files = {
             ":boot_args" + suffix: "boot_args",
             shared.format("initrd"): "initrd.img",
             version: "version.txt",
         },
-        picks = {os.kernel: "vmlinuz:boot/vmlinuz-*"},
+        picks = {shared.format("base_common"): "vmlinuz:boot/vmlinuz-*"},
     )
     ext4_image(
         name = "boot" + suffix,
@@ -336,16 +342,20 @@ def icos_build(name, os):
         rootfs_layer(
             name = "rootfs",
             testonly = details.testonly,
-            accounts = os.accounts,
-            base = details.base,
-            build_args = details.build_args,
-            context = details.rootfs,
+            accounts = _ACCOUNTS,
+            base = shared.format("base_" + details.packages),
+            build_args = {"BUILD_TYPE": details.build_type},
+            context = [
+                root + suffix
+                for root in ["//ic-os/rootfs:rootfs", shared.format("rootfs")]
+                for suffix in ["", "_" + details.build_type]
+            ],
             context_roots = [
                 "ic-os/rootfs",
                 "ic-os/{}/rootfs".format(os.name),
             ],
-            dockerfile = os.dockerfile,
-            modes = os.modes,
+            dockerfile = shared.format("rootfs/Dockerfile"),
+            modes = {"opt/ic/bin/*": "0755"},
             visibility = ["//visibility:public"],
         )
     _slot(os, details)
@@ -363,7 +373,7 @@ def icos_build(name, os):
             name = "volumes",
             testonly = details.testonly,
             empty = group.empty,
-            layout = group.layout,
+            layout = shared.format("volumes.json"),
             visibility = ["//visibility:public"],
             volumes = slot,
         )
@@ -372,7 +382,7 @@ def icos_build(name, os):
         name = "disk",
         testonly = details.testonly,
         empty = os.empty_partitions,
-        layout = os.layout,
+        layout = shared.format("partitions.json"),
         partitions = {
             shared.format("esp"): "esp",
             shared.format("grub"): "grub",
@@ -458,14 +468,15 @@ def icos_build(name, os):
         artifacts = ["update-img.tar.zst"],
         budget = "budget.json",
         checksum = "disk-img.tar.zst.sha256",
-        dpkg_verify = os.dpkg_verify,
+        dpkg_verify = shared.format("dpkg-verify.txt"),
         golden = "properties.txt",
         image = "disk-img.tar.zst",
-        layout = os.layout_contract,
+        # The same once more, written from the contract.
+        layout = shared.format("layout.txt"),
         login = details.login,
         manifest = "manifest.mtree",
         password = details.password,
-        reviewed = os.reviewed + details.reviewed,
+        reviewed = [shared.format("reviewed.txt")] + details.reviewed,
         sizes = "sizes.txt",
         # What a stamp or the root hash changes.
         volatile = [
@@ -483,7 +494,7 @@ def icos_build(name, os):
         dockerfile_test(
             name = "dockerfile_test",
             layers = [":rootfs"],
-            reviewed = os.dockerfile_differences,
+            reviewed = shared.format("dockerfile-differences.txt"),
         )
         reproducibility_test(
             name = "reproducibility_test",

@@ -4,7 +4,6 @@
 NO_CREDENTIALS = "systemd.import_credentials=no"
 
 def variant(
-        os,
         packages,
         build_type,
         login,
@@ -18,7 +17,6 @@ def variant(
     """A variant, for the description of an operating system.
 
     Args:
-        os: the name of the operating system.
         packages: its set of packages.
         build_type: the folder of its files, rootfs/variants/<build_type>, there and in //ic-os/rootfs.
         login: who may log in without a key, "none" or "console" (image_test).
@@ -34,17 +32,15 @@ def variant(
     Returns:
         A struct.
     """
-    roots = ["//ic-os/rootfs:rootfs", "//ic-os/{}:rootfs".format(os)]
     return struct(
-        base = "//ic-os/{}:base_{}".format(os, packages),
-        build_args = {"BUILD_TYPE": build_type},
+        build_type = build_type,
         judged = judged,
         kernel_arguments = kernel_arguments,
         login = login,
+        packages = packages,
         password = password,
         payload_overrides = payload_overrides,
         reviewed = reviewed,
-        rootfs = [root + suffix for root in roots for suffix in ["", "_" + build_type]],
         rootfs_of = rootfs_of,
         testonly = testonly,
     )

@@ -4,19 +4,6 @@ load("//ic-os:variant.bzl", "NO_CREDENTIALS", "variant")
 
 _MIB = 1024 * 1024
 
-# Programs that are inputs (docs/payload.md): each is a label flag of this package, and goes to /opt/ic/bin under its name.
-_PROGRAMS = [
-    "crypto_csp",
-    "ic_btc_adapter",
-    "ic_https_outcalls_adapter",
-    "node_exporter",
-    "orchestrator",
-    "replica",
-]
-
-def _variant(**details):
-    return variant("guestos", **details)
-
 # Of both slots. $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back. The identity
 # of the machine lies in the config partition.
 _KERNEL_ARGUMENTS = " ".join([
@@ -29,14 +16,8 @@ _KERNEL_ARGUMENTS = " ".join([
 
 GUESTOS = struct(
     name = "guestos",
-    accounts = "//ic-os:accounts.conf",
-    # Where esp, grub and config are mounted below /boot.
-    boot_mount_points = ["config", "efi", "grub"],
     # GiB of the disk in the field: behind the image there is room for the store.
     disk_gib = 50,
-    dockerfile = "//ic-os/guestos:rootfs/Dockerfile",
-    dockerfile_differences = "//ic-os/guestos:dockerfile-differences.txt",
-    dpkg_verify = "//ic-os/guestos:dpkg-verify.txt",
     empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
     # virtio for a guest of HostOS; dm-verity for its root, and first of all the processor's own sha256 for it.
     initrd_modules = ["sha256-ssse3", "crc32c-intel", "virtio_pci", "virtio_blk", "dm-verity", "ext4"],
@@ -49,21 +30,17 @@ GUESTOS = struct(
     launch_medium = "//ic-os/guestos:dev_bootstrap.img",
     # The status of the replica; ssh is there without being named.
     launch_ports = [8080],
-    layout = "//ic-os/guestos:partitions.json",
-    # The same once more, written from the contract: what the image is tested against.
-    layout_contract = "//ic-os/guestos:layout.txt",
-    modes = {
-        "opt/ic/bin/*": "0755",
-    },
-    # One kernel for all variants: its packages, and the index of its modules.
-    kernel = "//ic-os/guestos:base_common",
-    modules = "//ic-os/guestos:modules",
-    # Programs that are inputs, and those that several systems have: label to their path in the root. They are executable.
-    payload = {"//ic-os/guestos:" + name: "opt/ic/bin/" + name for name in _PROGRAMS} | {
-        "//ic-os/scripts:manageboot.sh": "opt/ic/bin/manageboot.sh",
-    },
-    programs = _PROGRAMS,
-    reviewed = ["//ic-os/guestos:reviewed.txt"],
+    # Inputs besides programs: label to path in the root.
+    payload = {},
+    # Programs that are inputs (docs/payload.md): each is a label flag of this package, and goes to /opt/ic/bin under its name.
+    programs = [
+        "crypto_csp",
+        "ic_btc_adapter",
+        "ic_https_outcalls_adapter",
+        "node_exporter",
+        "orchestrator",
+        "replica",
+    ],
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
@@ -77,14 +54,14 @@ GUESTOS = struct(
         "verity": "e2e0111b-5061-51df-b121-c6bd95c62929",
     },
     variants = {
-        "dev": _variant(
+        "dev": variant(
             build_type = "dev",
             login = "console",
             packages = "dev",
             password = "root",
         ),
         # dev with another replica.
-        "dev-malicious": _variant(
+        "dev-malicious": variant(
             build_type = "dev",
             login = "console",
             packages = "dev",
@@ -95,14 +72,14 @@ GUESTOS = struct(
         ),
         # The guest trusts its processor and not its host: the time comes from the processor's counter instead of the host's
         # clock page (no-kvmclock), credentials of the host are not taken, and the kernel says what of SEV it found.
-        "dev-sev": _variant(
+        "dev-sev": variant(
             build_type = "dev-sev",
             login = "console",
             kernel_arguments = ["no-kvmclock", "sev=debug", NO_CREDENTIALS],
             packages = "sev",
             password = "root",
         ),
-        "prod": _variant(
+        "prod": variant(
             build_type = "prod",
             judged = True,
             kernel_arguments = [NO_CREDENTIALS],

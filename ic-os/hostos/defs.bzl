@@ -4,16 +4,6 @@ load("//ic-os:variant.bzl", "NO_CREDENTIALS", "variant")
 
 _MIB = 1024 * 1024
 
-# Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its
-# name.
-_PROGRAMS = [
-    "node_exporter",
-    "vsock_agent",
-]
-
-def _variant(**details):
-    return variant("hostos", **details)
-
 # Of both slots. $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back. The identity
 # of the machine lies in the volume config. A screen and the serial line show the same; the last one is /dev/console.
 _KERNEL_ARGUMENTS = " ".join([
@@ -27,14 +17,8 @@ _KERNEL_ARGUMENTS = " ".join([
 
 HOSTOS = struct(
     name = "hostos",
-    accounts = "//ic-os:accounts.conf",
-    # Where esp, grub and config are mounted below /boot.
-    boot_mount_points = ["config", "efi", "grub"],
     # GiB of the disk of a machine that is launched: as small as the image allows.
     disk_gib = 101,
-    dockerfile = "//ic-os/hostos:rootfs/Dockerfile",
-    dockerfile_differences = "//ic-os/hostos:dockerfile-differences.txt",
-    dpkg_verify = "//ic-os/hostos:dpkg-verify.txt",
     empty_partitions = [],
     # Disks of a server, and of a virtual machine that tests it; dm-verity for the root, and first of all the processor's own
     # sha256 for it. Never a USB stick's: what hangs there is no disk of this system.
@@ -48,22 +32,14 @@ HOSTOS = struct(
     launch_medium = None,
     # Metrics of the host; ssh is there without being named.
     launch_ports = [9100],
-    layout = "//ic-os/hostos:partitions.json",
-    # The same once more, with the volumes, written from the contract: what the image is tested against.
-    layout_contract = "//ic-os/hostos:layout.txt",
-    modes = {
-        "opt/ic/bin/*": "0755",
-    },
-    # One kernel for all variants: its packages, and the index of its modules.
-    kernel = "//ic-os/hostos:base_common",
-    modules = "//ic-os/hostos:modules",
-    # Inputs, and programs that several systems have: label to their path in the root. Programs are executable.
-    payload = {"//ic-os/hostos:" + name: "opt/ic/bin/" + name for name in _PROGRAMS} | {
-        "//ic-os/hostos:sev_firmware": "opt/ic/share/sev-firmware.fd",
-        "//ic-os/scripts:manageboot.sh": "opt/ic/bin/manageboot.sh",
-    },
-    programs = _PROGRAMS,
-    reviewed = ["//ic-os/hostos:reviewed.txt"],
+    # Inputs besides programs: label to path in the root.
+    payload = {"//ic-os/hostos:sev_firmware": "opt/ic/share/sev-firmware.fd"},
+    # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its
+    # name.
+    programs = [
+        "node_exporter",
+        "vsock_agent",
+    ],
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
@@ -77,20 +53,20 @@ HOSTOS = struct(
         "verity": "3f72409c-1b3c-5f5c-8206-b21d6c0d9322",
     },
     variants = {
-        "dev": _variant(
+        "dev": variant(
             build_type = "dev",
             login = "console",
             packages = "dev",
             password = "root",
         ),
         # Its guest runs under SEV-SNP.
-        "dev-sev": _variant(
+        "dev-sev": variant(
             build_type = "dev-sev",
             login = "console",
             packages = "sev",
             password = "root",
         ),
-        "prod": _variant(
+        "prod": variant(
             build_type = "prod",
             judged = True,
             kernel_arguments = [NO_CREDENTIALS],
@@ -103,7 +79,6 @@ HOSTOS = struct(
     # Slots and configuration are volumes of a group, in one partition of the disk.
     volume_group = struct(
         empty = ["A_var", "B_boot", "B_root", "B_var", "guestos"],
-        layout = "//ic-os/hostos:volumes.json",
         partition = "hostlvm",
     ),
     volume_ids = {
