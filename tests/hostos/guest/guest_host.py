@@ -3,11 +3,13 @@
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Final
 
 from tests.hostos.configuration.host import Host
 
+PATIENCE: Final = 60.0
 KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPkvYnvdzgLyh6vNeaZ1AAAAAAAAAAAAAAAAAAAAAAAA admin@example\n"
 PUBLIC_KEY: Final = (
     "-----BEGIN PUBLIC KEY-----\nMIGCMB0GDSsGAQQBgtx8BQMBAgEGDCsGAQQBgtx8BQMCAQNhAA==\n-----END PUBLIC KEY-----\n"
@@ -41,6 +43,7 @@ case "$1" in
     domstate) runs && cat "${state}/domstate" && echo ;;
     create)
         cp "$3" "${state}/created.xml"
+        while [ -f "${state}/held" ]; do /usr/bin/sleep 0.05; done
         /usr/bin/sleep "$(cat "${state}/lives")" > /dev/null 2>&1 &
         echo "$!" > "${pid_file}"
         echo "Domain 'guestos' created from $3"
@@ -105,6 +108,20 @@ class GuestHost(Host):
     def fail(self, command: str, message: str) -> None:
         """From now on virsh fails at a command, with what it says then."""
         (self.root / "virsh" / f"{command}-fails").write_text(message)
+
+    def hold_create(self) -> None:
+        """libvirt takes its time to make a machine, until it is released."""
+        (self.root / "virsh/held").touch()
+
+    def release_create(self) -> None:
+        (self.root / "virsh/held").unlink()
+
+    def wait_for_create(self) -> None:
+        """Until libvirt is making a machine."""
+        deadline = time.monotonic() + PATIENCE
+        while not (self.root / "virsh/created.xml").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def virsh_asked(self) -> list[str]:
         """The command lines of virsh, but for those that only look."""

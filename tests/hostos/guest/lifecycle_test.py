@@ -8,9 +8,8 @@ from typing import Final
 
 import pytest
 
-from tests.hostos.guest.guest_host import GuestHost
+from tests.hostos.guest.guest_host import PATIENCE, GuestHost
 
-PATIENCE: Final = 60.0
 NOW: Final = 1767225600  # what date(1) says
 STARTED: Final = "guestos: started (kvm); its console is in {}/var/log/libvirt/qemu/guestos-console.log\n"
 SHUTDOWN: Final = "shutdown --domain guestos --mode acpi"
@@ -112,6 +111,37 @@ def test_stop_switches_a_deaf_guest_off(host: GuestHost) -> None:
     assert end_of(running) == (0, STARTED.format(host.root) + "guestos: stopped: destroyed\n")
     assert host.virsh_asked() == [CREATE, SHUTDOWN, DESTROY]
     assert host.slept() == 300
+
+
+def test_stop_while_libvirt_makes_the_machine(host: GuestHost) -> None:
+    """There is none to stop yet; the machine that then comes to be goes with the service."""
+    host.hold_create()
+    running = subprocess.Popen(
+        [host.root / "opt/ic/bin/guestos.sh", "run"], env=host.environment, stderr=subprocess.PIPE, text=True
+    )
+    host.wait_for_create()
+    assert host.run("guestos.sh", "stop") == (0, "")
+    assert host.virsh_asked() == [CREATE]
+    running.terminate()  # as the service manager does next
+    host.release_create()
+    assert end_of(running)[0] == 0
+    assert host.virsh_asked() == [CREATE, SHUTDOWN]
+
+
+@pytest.mark.parametrize("already", [False, True], ids=["started", "followed"])
+def test_end_of_the_service_is_the_guest_s(host: GuestHost, already: bool) -> None:
+    """Also where nothing stopped the guest before."""
+    running = start(host)
+    if already:
+        running.kill()
+        running.wait()
+        running = start(host)
+        assert running.stderr is not None
+        assert running.stderr.readline() == "guestos: runs already\n"
+    running.terminate()
+    assert end_of(running)[0] == 0
+    assert host.virsh_asked() == [CREATE, SHUTDOWN]
+    assert host.run_file("starts") == b"1\n"
 
 
 def test_stop_of_what_does_not_run(host: GuestHost) -> None:

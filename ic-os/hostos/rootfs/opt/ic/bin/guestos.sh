@@ -46,6 +46,7 @@ start() {
     [ -f "${RUN}/guestos.xml" ] || die "there is no guestos.xml; generate-guestos-config.service says why"
     need /dev/hostlvm/guestos
     need /sys/class/net/br6
+    end_with_service
     said="$(virsh create --file "${RUN}/guestos.xml" 2>&1)" || die "the guest cannot be started: $(line "${said}")"
     starts="$(cat "${RUN}/starts" 2> /dev/null || echo 0)"
     date +%s > "${RUN}/started"
@@ -53,10 +54,20 @@ start() {
     say "started ($(sed -n 's/^acceleration=//p' "${RUN}/launch")); its console is in ${LOG%/*}/guestos-console.log"
 }
 
+# libvirt makes the machine also when nobody waits for it any more. A stop that comes while it is being made finds none; so when
+# the service manager then ends this, the machine that was made is shut down after all.
+end_with_service() {
+    trap 'stop; exit 0' TERM
+}
+
 follow() {
     pid="$(cat "${PID_FILE}" 2> /dev/null)" || pid=
     # Gone already, where there is none.
-    [ -z "${pid}" ] || tail --pid="${pid}" -f /dev/null
+    if [ -n "${pid}" ]; then
+        # A signal ends a wait at once, but not a command that is waited for.
+        tail --pid="${pid}" -f /dev/null &
+        wait "$!"
+    fi
     reason="$(tail -n 20 "${LOG}" 2> /dev/null | sed -n 's/.*shutting down, reason=//p' | tail -n 1)"
     say "stopped: ${reason:-reason unknown}"
 }
@@ -95,6 +106,7 @@ case "${1:-}" in
     run)
         if runs; then
             say "runs already"
+            end_with_service
         else
             start
         fi
