@@ -98,7 +98,8 @@ def wait_for(host: Running, condition: str, seconds: float) -> None:
 
 def write_guest(host: Running, guest: Path) -> None:
     """What an installer does: it leaves the holes of tens of gigabytes out."""
-    host.succeeds("systemctl stop guestos")
+    # Firmware that finds no system does not hear that it is to shut down, so it is switched off in the end.
+    host.succeeds("systemctl stop guestos", FIRMWARE_SECONDS)
     for start, end in pieces(guest):
         host.succeeds(
             f"dd if=/dev/vda of=/dev/hostlvm/guestos bs=1M iflag=skip_bytes,count_bytes oflag=seek_bytes "
