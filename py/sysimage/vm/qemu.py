@@ -12,6 +12,7 @@ import platform
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ _REMOVABLE = "usb-storage,removable=on"
 _IPV6_NETWORK = "fd2b:110b:b7cd::/64"
 
 _STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class Machine:
     With `kernel` it starts the kernel directly (no boot loader, firmware qboot), else UEFI from the
     first disk that can. memory is in MiB. network: a card, with addresses by DHCP and router advertisements, but no
     way out. forward: pairs of TCP ports (host, guest); any pair gives the guest such a network as well.
+    state: what `VirtualMachine.save` wrote of a machine of the same devices: it goes on there, instead of starting. Its
+    disks must be as they were then.
     """
 
     disks: Sequence[Disk] = ()
@@ -107,6 +111,7 @@ class Machine:
     ports: Sequence[Port] = ()
     restart: bool = False  # whether a reboot of the guest restarts it; else it ends the machine
     extra: Sequence[str] = field(default=())
+    state: Path | None = None
 
 
 def kvm_usable() -> bool:
@@ -152,6 +157,8 @@ def arguments(machine: Machine, tool: Path, variables: Path | None) -> list[str]
         words += ["-L", str(tool / folder)]
     if not machine.restart:
         words.append("-no-reboot")
+    if machine.state is not None:
+        words += ["-incoming", "defer"]
     if machine.kernel is not None:
         words += ["-bios", "qboot.rom", "-kernel", str(machine.kernel), "-append", machine.command_line]
         if machine.initrd is not None:
@@ -219,6 +226,10 @@ class VirtualMachine:
         self._replies = control.makefile("rb")
         try:
             self._greet()
+            if machine.state is not None:
+                self.control("migrate-incoming", uri=f"file:{machine.state.absolute()}")
+                self._wait_migrated()
+                self.control("cont")
         except BaseException:
             self.close()
             raise
@@ -260,6 +271,22 @@ class VirtualMachine:
     def _read_replies(self) -> Iterator[dict[str, Any]]:
         for line in self._replies:
             yield json.loads(line)
+
+    def save(self, target: Path) -> None:
+        """Stops the machine and writes its state, memory and all, but not its disks, for a machine that goes on there.
+
+        Raises:
+            ConsoleError: QEMU cannot.
+        """
+        self.control("stop")
+        self.control("migrate", uri=f"file:{target.absolute()}")
+        self._wait_migrated()
+
+    def _wait_migrated(self) -> None:
+        while (found := self.control("query-migrate")).get("status") != "completed":
+            if found.get("status") == "failed":
+                raise ConsoleError(f"the machine's state is lost: {found.get('error-desc', 'QEMU does not say why')}")
+            time.sleep(_POLL_SECONDS)
 
     def wait(self, timeout: float) -> None:
         """Waits until the machine ends by itself (the guest powers off).

@@ -148,3 +148,33 @@ def test_qemu_that_does_not_start_is_told_with_what_it_said(tmp_path: Path) -> N
     tool = fake(tmp_path, "print('no such machine', file=sys.stderr)\nsys.exit(1)\n")
     with pytest.raises(UserError, match=r"^QEMU did not start: no such machine$"):
         VirtualMachine(Machine(kernel=Path("/k")), tool, tmp_path)
+
+
+MIGRATION = QMP.replace(
+    '    say({"event": "IGNORED"})\n',
+    """    if command == "query-migrate":
+        say({"return": {"status": states.pop(0), "error-desc": "no room"}})
+        continue
+    if command == "migrate-incoming":
+        assert json.loads(line)["arguments"]["uri"].startswith("file:/")
+    say({"event": "IGNORED"})
+""",
+)
+
+
+def test_machine_goes_on_where_it_was_saved(tmp_path: Path) -> None:
+    tool = fake(tmp_path, "states = ['setup', 'completed']\n" + MIGRATION)
+    saved = Machine(kernel=Path("/k"), state=tmp_path / "state")
+    assert "-incoming defer" in words(saved)
+    assert "-incoming" not in words(Machine())
+    with VirtualMachine(saved, tool, tmp_path) as machine:
+        machine.console.expect("^hello$", SECONDS)
+
+
+def test_machine_that_cannot_be_saved(tmp_path: Path) -> None:
+    tool = fake(tmp_path, "states = ['active', 'failed']\n" + MIGRATION)
+    with (
+        VirtualMachine(Machine(kernel=Path("/k")), tool, tmp_path) as machine,
+        pytest.raises(ConsoleError, match=r"^the machine's state is lost: no room$"),
+    ):
+        machine.save(tmp_path / "state")
