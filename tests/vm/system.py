@@ -1,13 +1,13 @@
 """An operating system in QEMU, for tests: the image as a disk of the field's size, boots of it, power cuts.
 
 What tells the systems apart is data, a `System`: tests/guestos/guest.py and tests/hostos/host.py have theirs, as the
-fixture `system`, and bring the fixtures here with them. Each boot costs most of a minute of a processor, so `installed`
-is a disk that was booted once for all tests of a file.
+fixture `system`, and bring the fixtures here with them. Each boot costs most of a minute of a processor, so `booted`
+is a machine that was started once for all tests of a target, and goes on in each of them within a second.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,8 @@ class System:
             media: raw removable media that are in the machine from the start, such as a bootstrap medium.
             writable: False: what the system writes is thrown away.
             write_log: a file that gets every write to the disk.
-            **options: of `Machine`. It has a network and one processor unless they say otherwise.
+            **options: of `Machine`. It has a network and one processor unless they say otherwise. With `state` nothing
+                boots: a saved machine goes on, logged in if it was.
         """
         drives = [self.disk(disk, writable, write_log), *(Disk(medium, removable=True) for medium in media)]
         with VirtualMachine(self.machine(drives, **options), tool(), scratch, log(name)) as running:
@@ -125,6 +126,14 @@ class Running:
         state, _ = self.run("systemctl is-system-running --wait", BOOT_SECONDS)
         failed = self.succeeds("systemctl --failed --no-legend --plain")
         assert (state, failed) == ("running", ""), f"the system is {state}; failed: {failed}"
+
+    def save(self, target: Path) -> Path:
+        """Writes the state of the machine, logged in as it is; from then on it stands still.
+
+        `System.boot` with this state, and the same disk, goes on here.
+        """
+        self.machine.save(target)
+        return target
 
     def snapshot(self, target: Path) -> Path:
         """Copies the disk as a power cut at this moment would leave it; the system goes on.
@@ -239,23 +248,40 @@ def copy(image: Image, tmp_path: Path) -> Iterator[Path]:
     target.unlink()
 
 
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """A machine that stands still after its first boot, and goes on in a second, as often as one likes.
+
+    disk: as it is then; not to be written to. state: what `Running.save` wrote.
+    """
+
+    system: System
+    disk: Path
+    state: Path
+
+    def resume(
+        self, scratch: Path, name: str, copy: Path | None = None, **options: Any
+    ) -> AbstractContextManager[Running]:
+        """The machine goes on, logged in as root. Its clock goes on as well, from the moment it was stopped at.
+
+        Args:
+            scratch: as for `System.boot`.
+            name: as for `System.boot`.
+            copy: a copy of the disk, which keeps what is written; None: it is thrown away.
+            **options: as for `System.boot`. Devices are those of the first boot; ports can be forwarded.
+        """
+        disk, writable = (self.disk, False) if copy is None else (copy, True)
+        return self.system.boot(disk, scratch, name, writable=writable, state=self.state, **options)
+
+
 @pytest.fixture(scope="session")
-def installed_disk(system: System, image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A disk that went through its first boot, without a bootstrap medium, and was shut down. Not to be written to."""
-    folder = tmp_path_factory.mktemp("installed")
+def booted(system: System, image: Image, tmp_path_factory: pytest.TempPathFactory) -> Booted:
+    """A machine after its first boot without media, with nothing failed, for all tests that are about a running one."""
+    folder = tmp_path_factory.mktemp("booted")
     disk = folder / "disk.img"
     disks.copy(image.disk, disk)
-    with system.boot(disk, folder, "first-boot") as running:
+    with system.boot(disk, folder, "booted") as running:
         running.login()
         running.check_running()
-        running.shutdown()
-    return disk
-
-
-@pytest.fixture
-def installed(installed_disk: Path, tmp_path: Path) -> Iterator[Path]:
-    """A copy of `installed_disk` for one test."""
-    target = tmp_path / "installed.img"
-    disks.copy(installed_disk, target)
-    yield target
-    target.unlink()
+        state = running.save(folder / "state")
+    return Booted(system, disk, state)
