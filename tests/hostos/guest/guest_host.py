@@ -110,10 +110,11 @@ class GuestHost(Host):
         (self.root / "virsh" / f"{command}-fails").write_text(message)
 
     def hold_create(self) -> None:
-        """libvirt takes its time to make a machine, until it is released."""
+        """From now on a machine is not made, until it is released."""
         (self.root / "virsh/held").touch()
 
     def release_create(self) -> None:
+        """The machine that is being made comes to be."""
         (self.root / "virsh/held").unlink()
 
     def wait_for_create(self) -> None:
