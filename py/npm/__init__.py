@@ -1,0 +1,1 @@
+"""npm packages: laid out as a lock says, bundled with esbuild, checked with tsc."""
