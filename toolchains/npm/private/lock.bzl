@@ -62,6 +62,7 @@ def _entry(place, fields):
     meta = fields.get("peerDependenciesMeta", {})
     needs = {name: name in optional for name in fields.get("dependencies", {})}
     needs |= {name: True for name in optional}
+    inside = fields.get("bundleDependencies", [])
     needs |= {name: meta.get(name, {}).get("optional", False) for name in fields.get("peerDependencies", {}) if name not in needs}
     return struct(
         place = place,
@@ -69,7 +70,7 @@ def _entry(place, fields):
         version = fields["version"],
         integrity = fields["integrity"],
         fits = _fits(fields),
-        needs = needs,
+        needs = {name: may_lack for name, may_lack in needs.items() if name not in inside},
     )
 
 def decode_lock(text, where):

@@ -1,6 +1,6 @@
 """One package, fetched by hash."""
 
-load(":fetch.bzl", "FETCH_ATTRS", "fetch_package")
+load("//toolchains/npm:fetch.bzl", "FETCH_ATTRS", "fetch_package")
 
 _BUILD = """\
 exports_files(["package.tgz"])
