@@ -1,7 +1,7 @@
 """What is in a bundle, by esbuild's metafile.
 
-Source of its form: esbuild's documentation of `--metafile`: `outputs` has for each file the `inputs` of it, each with the
-number of its bytes that came into it, `bytesInOutput`.
+Source of its form: esbuild's documentation of `--metafile`: `outputs` has for each file the `inputs` of it, each with
+the number of its bytes that came into it, `bytesInOutput`.
 """
 
 import json

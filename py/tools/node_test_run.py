@@ -1,4 +1,4 @@
-"""Runs a bundled test file with Node.js's own test runner. The exit status is the runner's; no test at all is a failure."""
+"""Runs a bundled test file with Node.js's own test runner; a file without tests fails."""
 
 import re
 import subprocess

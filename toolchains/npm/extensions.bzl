@@ -1,17 +1,19 @@
 """Locks of npm packages as Bazel repositories.
 
 ```starlark
-npm = use_extension("//toolchains/npm:extensions.bzl", "npm")
-npm.lock(
-    name = "npm_tools",
-    lock = "//toolchains/npm/tools:package-lock.json",
+npm_example = use_extension("//toolchains/npm:extensions.bzl", "npm", dev_dependency = True)
+npm_example.lock(
+    name = "npm_example",
+    lock = "//toolchains/npm/tests:package-lock.json",
 )
-use_repo(npm, "nodejs", "npm_tools")
+use_repo(npm_example, "npm_example")
 ```
 
-`@npm_tools//:typescript` is then a package of the lock with all that it needs, `@npm_tools//:@types/node` one of a
+`@npm_example//:ms` is then a package of the lock with all that it needs, `@npm_example//:@noble/hashes` one of a
 scope. A package is fetched when a build needs it, by its sha512, from the registry of npm's own configuration; locks that
 have the same package share it. Scripts of packages are never run.
+
+The rules want two repositories besides: `npm_tools`, the lock of what they run, and `nodejs`, which the extension makes.
 """
 
 load("//toolchains/npm/private:lock.bzl", "decode_lock", "repository_name")
