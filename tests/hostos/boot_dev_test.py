@@ -1,8 +1,12 @@
-"""dev boots to a login with nothing failed, is what it claims to be, and is the same machine at its next boot."""
+"""dev boots to a login with nothing failed, is what it claims to be, and is the same machine at its next boot.
+
+Before that boot it gets a configuration that is malformed, which changes nothing of that.
+"""
 
 from pathlib import Path
 
-from tests.hostos.host import HOSTOS
+from tests.hostos.configuration.field import MALFORMED, check_malformed
+from tests.hostos.host import HOSTOS, configure
 from tests.hostos.storage import check
 from tests.vm.checks import check_command_line, check_root, template_differences
 from tests.vm.system import BOOT_SECONDS, Image
@@ -29,10 +33,11 @@ def test_boots_and_stays_itself(image: Image, copy: Path, tmp_path: Path) -> Non
         host.succeeds("systemctl start boot-complete.target", BOOT_SECONDS)
         host.shutdown()
 
-    with HOSTOS.boot(copy, tmp_path, "boot-dev-again") as host:
+    configure(copy, MALFORMED, tmp_path)
+    with HOSTOS.boot(copy, tmp_path, "boot-dev-malformed") as host:
         chosen(host, "A", "stable")
         host.login()
-        host.check_running()
+        check_malformed(host)
         check(host)
         assert identity(host) == itself
         assert host.succeeds("cat /var/mark") == "kept"

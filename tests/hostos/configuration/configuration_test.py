@@ -1,30 +1,29 @@
 """The configuration of a host in the real system: addresses, name, keys, and a firewall that meets real packets."""
 
 import json
-import re
 from pathlib import Path
 
 from sysimage.vm.testing import free_port
-from tests.hostos.configuration.host import MAC
+from tests.hostos.configuration.field import (
+    ADDRESS4,
+    DEPLOYMENT,
+    NAME_SERVER,
+    ONLINE,
+    PREFIX,
+    ROUTER,
+    SECONDS,
+    leave_the_guest_out,
+)
 from tests.hostos.host import HOSTOS, configure
 from tests.vm.access import SSH_PORT, by_key, ssh
 from tests.vm.system import Image, Running
 
 pytest_plugins = ["tests.hostos.host", "tests.vm.access"]
 
-# The network that the test's machine is in, so that the router answers.
-PREFIX, ROUTER, NAME_SERVER = "fd2b:110b:b7cd:0", "fd2b:110b:b7cd::2", "fd2b:110b:b7cd::3"
 BRIDGE_MAC = "6a:00:f4:09:d7:2a"
 ADDRESS = "fd2b:110b:b7cd:0:6800:f4ff:fe09:d72a"
-ADDRESS4 = "10.0.2.15"  # that DHCP gives
 CONFIG_INI = f"ipv6_prefix={PREFIX}\nipv6_gateway={ROUTER}\n"
-DEPLOYMENT = {
-    "deployment": {"name": "mainnet", "mgmt_mac": MAC},
-    "dns": {"name_servers": f"{NAME_SERVER} 10.0.2.3"},
-}
-SECONDS = 90  # in which what is open answers, on a busy machine
 SILENCE = 6  # seconds in which a port that is closed says nothing
-ONLINE = f"/usr/lib/systemd/systemd-networkd-wait-online --interface=br6 --ipv4 --ipv6 --timeout={SECONDS}"
 # Machines beside the host, on cables of their own to the bridge. The last address is none of a management network.
 BESIDE, OTHER = "fd2b:110b:b7cd::77", "fd2b:110b:b7cd::78"
 BESIDE4, FOREIGN4, HOST_FOREIGN4 = "10.0.2.77", "192.0.2.2", "192.0.2.1"
@@ -55,12 +54,6 @@ def test_a_configured_host(image: Image, copy: Path, key: Path, tmp_path: Path) 
         check_bridged_frames(host)
         check_renewal(host)
         check_verbose(host)
-
-
-def leave_the_guest_out(host: Running) -> None:
-    """It wants more memory than this machine has, or a configuration that is not malformed; it is tested elsewhere."""
-    guest = "guestos.service guestos-healthy.service generate-guestos-config.service"
-    host.succeeds(f"systemctl mask --runtime --now {guest} && systemctl reset-failed")
 
 
 def check_addresses(host: Running) -> None:
@@ -195,29 +188,3 @@ def check_renewal(host: Running) -> None:
     host.succeeds("until grep -q 'listening on' /run/capture; do sleep 0.2; done")
     host.succeeds("networkctl renew br6")
     host.succeeds("until grep -q 'BOOTP/DHCP, Request' /run/captured; do sleep 0.5; done")
-
-
-def test_a_malformed_configuration(image: Image, copy: Path, tmp_path: Path) -> None:
-    files = {
-        "config.ini": b"# a host\nipv6_prefix=2a00:fb01:400\nipv6_gateway=2a00:fb01:400::1\n",
-        "deployment.json": json.dumps(DEPLOYMENT).encode(),
-    }
-    configure(copy, files, tmp_path)
-    with HOSTOS.boot(copy, tmp_path, "malformed", writable=False) as host:
-        host.login()
-        said = re.findall(r"generate-network-config: [^\r\n]*", host.console.text)
-        assert said == [
-            "generate-network-config: addresses come by router advertisements and DHCP: "
-            "config.ini, line 2: ipv6_prefix cannot be '2a00:fb01:400'; it is four groups, such as 2a00:fb01:400:200"
-        ]
-        # All the same the system is whole, but for the guest, and is reached where its network says.
-        leave_the_guest_out(host)
-        host.check_running()
-        assert host.succeeds("hostname") == "hostos"
-        host.succeeds(ONLINE)
-        status = host.succeeds("networkctl status --lines=0 br6")
-        assert "Network File: /etc/systemd/network/20-br6.network" in status
-        addresses = host.succeeds("ip -o -6 addr show dev br6 scope global dynamic").split()
-        assert addresses[3].startswith("fd2b:110b:b7cd:")
-        assert host.succeeds("ip -o -4 addr show dev br6").split()[3] == f"{ADDRESS4}/24"
-        host.succeeds(f"ping -c 1 -W 20 {ROUTER}")
