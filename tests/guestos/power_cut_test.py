@@ -1,7 +1,7 @@
 """The power goes in the first boot, in the next, and in the one after: the last ends with a complete system.
 
-Each boot is cut behind what the one before was cut in, so that it shows that this was made good. power_cut_all_test cuts
-one boot at each of many moments.
+Each boot is cut behind what the one before was cut in, so that it shows that this was made good. power_cut_all_test
+cuts one boot at each of many moments.
 """
 
 from pathlib import Path
