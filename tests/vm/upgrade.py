@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sysimage.vm.testing import path
 from tests.vm.access import ssh
-from tests.vm.system import BOOT_SECONDS, COMMAND_SECONDS, Running
+from tests.vm.system import BOOT_SECONDS, COMMAND_SECONDS, Running, System
 
 INSTALL_SECONDS = 600.0  # for some 300 MB, under emulation, on a busy machine
 VERIFIED = r"initrd: root is \S+, verified against root_hash="
@@ -85,3 +85,14 @@ def wait_confirmed(running: Running, slot: str) -> None:
 def identity(running: Running) -> str:
     """What makes this machine itself: machine id and ssh host key."""
     return running.succeeds("cat /etc/machine-id /boot/config/ssh/*.pub", COMMAND_SECONDS)
+
+
+def places(system: System) -> list[str]:
+    """Where each version leaves a mark, to be found again, or not: the slot's own folder, and what outlives it."""
+    return [f"{folder}/mark" for folder in ("/var", *system.kept)]
+
+
+def leave_marks(running: Running, text: str) -> None:
+    """Leaves a mark in each place."""
+    for place in places(running.system):
+        running.succeeds(f"echo {text} > {place} && sync {place}")

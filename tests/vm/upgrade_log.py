@@ -15,11 +15,12 @@ import pytest
 from sysimage import grub, verity, volumes
 from sysimage.extents import open_raw
 from sysimage.vm import disks
-from sysimage.vm.testing import path
+from sysimage.vm.testing import free_port, path
 from sysimage.vm.write_log import Replay
 from tests.boot.grub_disk import read_environment
-from tests.vm.system import Image, System, filesystem, region
-from tests.vm.upgrade import commit, install_from_medium, version
+from tests.vm.access import SSH_PORT, wait_for_ssh
+from tests.vm.system import Booted, System, filesystem, region
+from tests.vm.upgrade import by_ssh, commit, identity, installed_lines, leave_marks, version
 
 BLOCK = 4096
 OLD = {"boot_alternative": "A", "boot_cycle": "stable"}
@@ -28,31 +29,39 @@ NEW = {"boot_alternative": "B", "boot_cycle": "first_boot"}
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """A machine that went from A to the reboot into B: the disk before and after, and all that was written between."""
+    """A machine that went from A to the reboot into B: the disk before and after, and all that was written between.
+
+    It left the mark "a" in all places for marks.
+    """
 
     before: Path
     after: Path
     log: Path
     began: int  # entry of the log: the first of the installation
+    identity: str  # of the machine
 
 
 @pytest.fixture(scope="session")
-def upgrade(system: System, image: Image, tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
-    """A machine that was upgraded up to the reboot, once for all tests."""
+def upgrade(booted: Booted, tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
+    """A machine that was upgraded over ssh up to the reboot, once for all tests."""
     folder = tmp_path_factory.mktemp("upgrade")
     after, written = folder / "after.img", folder / "writes"
-    disks.copy(image.disk, after)
+    disks.copy(booted.disk, after)
     written.touch()
-    with system.boot(after, folder, "power-cut-upgrade", media=[path("UPDATE")], write_log=written) as running:
-        running.login()
-        running.succeeds("echo a > /var/mark && sync")
-        install_from_medium(running, path("UPDATE"), "B", version("TEST_VERSION"))
+    port = free_port()
+    with booted.resume(folder, "upgrade", after, write_log=written, forward=[(port, SSH_PORT)]) as running:
+        itself = identity(running)
+        leave_marks(running, "a")
+        wait_for_ssh(port)
+        said = by_ssh(port, folder, f"{running.system.manageboot} upgrade-install -", path("UPDATE").read_bytes())
+        assert said == (0, installed_lines("B", version("TEST_VERSION")) + "\n", "")
+        assert running.succeeds(f"{running.system.manageboot} next") == "A"
         commit(running)
     assert read_environment(after) == NEW
     with Replay(after, written) as replay:
-        boot_b = region(image.disk, system.volume("B_boot"))
+        boot_b = region(after, booted.system.volume("B_boot"))
         began = next(number for number, entry in enumerate(replay.entries) if entry.touches(*boot_b))
-    return Upgrade(image.disk, after, written, began)
+    return Upgrade(booted.disk, after, written, began, itself)
 
 
 @pytest.fixture

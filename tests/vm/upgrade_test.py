@@ -10,7 +10,7 @@ from sysimage.vm import disks
 from sysimage.vm.testing import free_port, path
 from tests.boot.grub_disk import read_environment
 from tests.vm.access import SSH_PORT, wait_for_ssh
-from tests.vm.system import BOOT_SECONDS, COMMAND_SECONDS, Running, System, place_in
+from tests.vm.system import BOOT_SECONDS, COMMAND_SECONDS, Booted, Running, System, place_in
 from tests.vm.upgrade import (
     CONFIRMED,
     VERIFIED,
@@ -19,14 +19,16 @@ from tests.vm.upgrade import (
     commit,
     identity,
     install_from_medium,
-    installed_lines,
+    leave_marks,
+    places,
     started,
     state_of,
     version,
     wait_confirmed,
 )
+from tests.vm.upgrade_log import Upgrade
 
-pytest_plugins = [os.environ["PLUGIN"]]
+pytest_plugins = [os.environ["PLUGIN"], "tests.vm.upgrade_log"]
 
 INCOMPLETE = "manageboot: slot {} is not installed completely: its boot partition is no sound ext4 filesystem"
 NOT_STABLE = "manageboot: an upgrade to slot B is committed already; reboot to start it"
@@ -35,29 +37,15 @@ CUT = 60_000_000  # bytes: behind boot.img, somewhere in root.img
 COMMITTED = r"# GRUB Environment Block\nboot_alternative=B\nboot_cycle=first_boot\n%0958d"
 
 
-def places(system: System) -> list[str]:
-    """Where each version leaves a mark, to be found again, or not: the slot's own folder, and what outlives it."""
-    return [f"{folder}/mark" for folder in ("/var", *system.kept)]
-
-
-def leave_marks(running: Running, text: str) -> None:
-    for place in places(running.system):
-        running.succeeds(f"echo {text} > {place} && sync {place}")
-
-
 def check_marks(running: Running, text: str) -> None:
     """/var is new; the rest is as the version before left it."""
     found = [running.run(f"cat {place} 2> /dev/null")[0] for place in places(running.system)]
     assert found == ["", *(text for _ in running.system.kept)]
 
 
-def test_there_and_back(system: System, copy: Path, tmp_path: Path) -> None:
-    update = path("UPDATE")
+def test_damaged_archives_are_refused(booted: Booted, tmp_path: Path) -> None:
     port = free_port()
-    with system.boot(copy, tmp_path, "upgrade-a", forward=[(port, SSH_PORT)]) as running:
-        chosen(running, "A", "install")
-        running.login()
-        running.check_running()
+    with booted.resume(tmp_path, "refusals", forward=[(port, SSH_PORT)]) as running:
         assert running.succeeds("cat /opt/ic/share/version.txt") == version("VERSION")
         assert state_of(running) == ("A", "stable")
         # Nothing to confirm, and no limit.
@@ -65,24 +53,21 @@ def test_there_and_back(system: System, copy: Path, tmp_path: Path) -> None:
             running.run("systemctl is-active confirm-boot.service confirm-boot-limit.timer")[0] == "inactive\ninactive"
         )
         check_watchdog(running)
-        itself = identity(running)
-        leave_marks(running, "a")
         wait_for_ssh(port)
-        refuse_damaged(running, port, tmp_path, update)
-        stream = update.read_bytes()
-        said = by_ssh(port, tmp_path, f"{running.system.manageboot} upgrade-install -", stream)
-        assert said == (0, installed_lines("B", version("TEST_VERSION")) + "\n", "")
-        assert running.succeeds(f"{running.system.manageboot} next") == "A"
-        commit(running)
-    assert read_environment(copy) == {"boot_alternative": "B", "boot_cycle": "first_boot"}
+        refuse_damaged(running, port, tmp_path, path("UPDATE"))
 
+
+def test_there_and_back(system: System, upgrade: Upgrade, tmp_path: Path) -> None:
+    update = path("UPDATE")
+    copy = tmp_path / "disk.img"
+    disks.copy(upgrade.after, copy)
     confirmed = tmp_path / "confirmed.img"
     with system.boot(copy, tmp_path, "upgrade-b", media=[update]) as running:
         chosen(running, "B", "upgrade")
         running.login()
         wait_confirmed(running, "B")
         assert running.succeeds("cat /opt/ic/share/version.txt") == version("TEST_VERSION")
-        assert identity(running) == itself
+        assert identity(running) == upgrade.identity
         check_marks(running, "a")
         leave_marks(running, "b")
         install_from_medium(running, update, "A", version("TEST_VERSION"))
@@ -100,7 +85,7 @@ def test_there_and_back(system: System, copy: Path, tmp_path: Path) -> None:
         running.login()
         wait_confirmed(running, "A")
         assert running.succeeds("cat /opt/ic/share/version.txt") == version("TEST_VERSION")
-        assert identity(running) == itself
+        assert identity(running) == upgrade.identity
         check_marks(running, "b")
 
 
