@@ -37,14 +37,6 @@ _TEST = "-test"
 
 _ACCOUNTS = "//ic-os:accounts.conf"
 
-# Sets of packages, each on top of another: production's, a developer's, and those of a developer under SEV-SNP. A list of each lies in
-# rootfs/packages.<set>.
-_SETS = {
-    "common": None,
-    "dev": "common",
-    "sev": "dev",
-}
-
 def _packages(os):
     """The packages of an operating system: their lock, the layers made of them, and the kernel among them.
 
@@ -53,7 +45,7 @@ def _packages(os):
     """
     debian_lock(
         name = "lock",
-        hub = "@{}_packages".format(os.name),
+        hub = "@{}_packages".format(os.name.replace("-", "_")),
         lock = "packages.lock.json",
         scripts = "//toolchains/debian/scripts:table",
         sets = [lock_set(
@@ -61,35 +53,36 @@ def _packages(os):
             minimal = True,
         )] + [
             lock_set(
-                packages,
-                base = base or "essential",
-                lists = ["rootfs/packages." + packages],
+                name,
+                base = packages.base or "essential",
+                lists = [packages.list],
             )
-            for packages, base in _SETS.items()
+            for name, packages in os.package_sets.items()
         ],
         visibility = ["//visibility:public"],
     )
 
     # Each lies on that of the set's base, so that a set costs what it adds.
-    for packages, base in _SETS.items():
+    for name, packages in os.package_sets.items():
         rootfs_layer(
-            name = "base_" + packages,
+            name = "base_" + name,
             accounts = _ACCOUNTS,
-            base = ":base_" + base if base else None,
-            build_args = {"PACKAGE_FILES": "packages." + packages},
-            context = ["rootfs/packages." + packages],
+            base = ":base_" + packages.base if packages.base else None,
+            build_args = {"PACKAGE_FILES": packages.list.removeprefix("rootfs/")},
+            context = [packages.list],
             context_roots = ["ic-os/{}/rootfs".format(os.name)],
             dockerfile = "rootfs/Dockerfile.base",
-            packages = ":lock_" + packages,
+            packages = ":lock_" + name,
             visibility = ["//visibility:public"],
         )
 
     # Against a real install of the same packages: all that any variant has, so what production has among them.
+    largest = os.package_sets.keys()[-1]
     install_test(
         name = "install_test",
         accounts = _ACCOUNTS,
-        base = ":base_sev",
-        packages = ":lock_sev",
+        base = ":base_" + largest,
+        packages = ":lock_" + largest,
         reviewed = "install-differences.txt",
     )
 
@@ -130,7 +123,7 @@ def _inputs(os):
         ]),
         visibility = ["//visibility:public"],
     )
-    for build_type in ["dev", "dev-sev", "prod"]:
+    for build_type in {details.build_type: None for details in os.variants.values()}:
         native.filegroup(
             name = "rootfs_" + build_type,
             srcs = native.glob(
@@ -226,9 +219,10 @@ def _slot(os, details, suffix = ""):
         suffix: of the version, and so of all names.
     """
     shared = "//ic-os/{}:{{}}".format(os.name)
-    payload = {shared.format(program): "opt/ic/bin/" + program for program in os.programs} | {
-        "//ic-os/scripts:manageboot.sh": "opt/ic/bin/manageboot.sh",
-    } | os.payload
+    payload = {shared.format(program): "opt/ic/bin/" + program for program in os.programs}
+    if os.upgrades:
+        payload["//ic-os/scripts:manageboot.sh"] = "opt/ic/bin/manageboot.sh"
+    payload = payload | os.payload | details.payload
     payload = {details.payload_overrides.get(label, label): path for label, path in payload.items()}
     version = ":version" + suffix
     version_file(
@@ -303,8 +297,8 @@ def icos_build(name, os):
     | target | what it is |
     |---|---|
     | `disk-img.tar.zst` (+ `.sha256`) | the disk image |
-    | `update-img.tar.zst` (+ `.sha256`) | what an upgrade writes into the other slot: boot.img, root.img, VERSION.TXT |
-    | `update-img-test.tar.zst` (+ `.sha256`) | the same system under another version, `<version>-test`, for tests of upgrades |
+    | `update-img.tar.zst` (+ `.sha256`) | where the system has upgrades: what one writes into the other slot: boot.img, root.img, VERSION.TXT |
+    | `update-img-test.tar.zst` (+ `.sha256`) | likewise: the same system under another version, `<version>-test`, for tests of upgrades |
     | `version.txt` | the version |
     | `:container` | the root filesystem as a container image, `container-img.tar`, which engines load as `<os>:<name>` |
     | `:rootfs` | configuration layer on the base layer (RootfsInfo) |
@@ -349,6 +343,9 @@ def icos_build(name, os):
                 root + suffix
                 for root in ["//ic-os/rootfs:rootfs", shared.format("rootfs")]
                 for suffix in ["", "_" + details.build_type]
+            ] + [
+                "//ic-os/rootfs:" + group
+                for group in os.shared_files + details.shared_files
             ],
             context_roots = [
                 "ic-os/rootfs",
@@ -359,7 +356,8 @@ def icos_build(name, os):
             visibility = ["//visibility:public"],
         )
     _slot(os, details)
-    _slot(os, details, suffix = _TEST)
+    if os.upgrades:
+        _slot(os, details, suffix = _TEST)
 
     # Slots and configuration are partitions, or volumes in one partition.
     slot = {
@@ -398,7 +396,8 @@ def icos_build(name, os):
         visibility = ["//visibility:public"],
     )
 
-    for update, suffix in [("update-img", ""), ("update-img-test", _TEST)]:
+    updates = {"update-img": "", "update-img-test": _TEST} if os.upgrades else {}
+    for update, suffix in updates.items():
         image_archive(
             name = update,
             testonly = details.testonly,
@@ -465,7 +464,7 @@ def icos_build(name, os):
     )
     image_test(
         name = "image_test",
-        artifacts = ["update-img.tar.zst"],
+        artifacts = ["update-img.tar.zst"] if os.upgrades else [],
         budget = "budget.json",
         checksum = "disk-img.tar.zst.sha256",
         dpkg_verify = shared.format("dpkg-verify.txt"),

@@ -8,7 +8,7 @@ from sysimage import grub, grubenv, locked_tool
 
 FOLDER = Path(os.environ["GRUB_CONFIG"]).absolute().parent
 TOOL = Path(os.environ["GRUB_TOOL"]).absolute()
-SCRIPTS = ["grub.cfg", "slots/guestos.cfg", "slots/hostos.cfg", "slots/setupos.cfg"]
+SCRIPTS = ["grub.cfg", *(f"slots/{system}.cfg" for system in ("boundary-guestos", "guestos", "hostos", "setupos"))]
 KEYWORDS = {"if", "then", "elif", "else", "fi", "set"}
 # Commands that modules bring; `[` is in test, boot and source are in boot and normal.
 PROVIDERS = {

@@ -1,6 +1,6 @@
 """What GuestOS is, and what tells its variants apart: data for `icos_build`."""
 
-load("//ic-os:variant.bzl", "NO_CREDENTIALS", "variant")
+load("//ic-os:variant.bzl", "NO_CREDENTIALS", "package_set", "variant")
 
 _MIB = 1024 * 1024
 
@@ -30,6 +30,12 @@ GUESTOS = struct(
     launch_medium = "//ic-os/guestos:dev_bootstrap.img",
     # The status of the replica; ssh is there without being named.
     launch_ports = [8080],
+    # Of production, of a developer, and of a developer under SEV-SNP.
+    package_sets = {
+        "common": package_set("rootfs/packages.common"),
+        "dev": package_set("rootfs/packages.dev", base = "common"),
+        "sev": package_set("rootfs/packages.sev", base = "dev"),
+    },
     # Inputs besides programs: label to path in the root.
     payload = {},
     # Programs that are inputs (docs/payload.md): each is a label flag of this package, and goes to /opt/ic/bin under its name.
@@ -41,11 +47,15 @@ GUESTOS = struct(
         "orchestrator",
         "replica",
     ],
+    # Groups of files in //ic-os/rootfs that not all systems have.
+    shared_files = ["guests", "upgrades"],
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
         "grub": str(100 * _MIB),
     },
+    # Slots are upgraded, one while the other runs (docs/upgrade.md).
+    upgrades = True,
     # UUID version 5 in the namespace of the disk's GUID, of "guestos/<name>".
     uuids = {
         "boot": "1b965011-716a-545c-89b1-513ed5e87f43",
@@ -73,11 +83,12 @@ GUESTOS = struct(
         # The guest trusts its processor and not its host: the time comes from the processor's counter instead of the host's
         # clock page (no-kvmclock), credentials of the host are not taken, and the kernel says what of SEV it found.
         "dev-sev": variant(
-            build_type = "dev-sev",
+            build_type = "dev",
             login = "console",
             kernel_arguments = ["no-kvmclock", "sev=debug", NO_CREDENTIALS],
             packages = "sev",
             password = "root",
+            shared_files = ["sev_guests"],
         ),
         "prod": variant(
             build_type = "prod",

@@ -1,6 +1,6 @@
 """What HostOS is, and what tells its variants apart: data for `icos_build`."""
 
-load("//ic-os:variant.bzl", "NO_CREDENTIALS", "variant")
+load("//ic-os:variant.bzl", "NO_CREDENTIALS", "package_set", "variant")
 
 _MIB = 1024 * 1024
 
@@ -32,6 +32,12 @@ HOSTOS = struct(
     launch_medium = None,
     # Metrics of the host; ssh is there without being named.
     launch_ports = [9100],
+    # Of production, of a developer, and of a developer under SEV-SNP.
+    package_sets = {
+        "common": package_set("rootfs/packages.common"),
+        "dev": package_set("rootfs/packages.dev", base = "common"),
+        "sev": package_set("rootfs/packages.sev", base = "dev"),
+    },
     # Inputs besides programs: label to path in the root.
     payload = {"//ic-os/hostos:sev_firmware": "opt/ic/share/sev-firmware.fd"},
     # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its
@@ -40,11 +46,15 @@ HOSTOS = struct(
         "node_exporter",
         "vsock_agent",
     ],
+    # Groups of files in //ic-os/rootfs that not all systems have.
+    shared_files = ["upgrades"],
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
         "grub": str(100 * _MIB),
     },
+    # Slots are upgraded, one while the other runs (docs/upgrade.md).
+    upgrades = True,
     # UUID version 5 in the namespace of the disk's GUID, of "hostos/<name>".
     uuids = {
         "boot": "b7a15f2f-eaea-5135-92e0-0b05f0d44b0d",

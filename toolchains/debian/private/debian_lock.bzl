@@ -77,7 +77,7 @@ def debian_lock(name, lock, sets, hub = None, suites = TRIXIE, architecture = "a
         visibility: of all targets.
     """
     check_lock(sets, suites)
-    lists = [list for entry in sets for list in entry.lists]
+    lists = {list: None for entry in sets for list in entry.lists}.keys()
     flags = ["--lock=$(rootpath {})".format(lock), "--architecture=" + architecture]
     flags += ["--suite=" + suite for suite in suites]
     flags += ["--set=" + _set_flag(entry, "rootpath") for entry in sets]

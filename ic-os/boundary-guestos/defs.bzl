@@ -1,0 +1,102 @@
+"""What Boundary-guestOS is, and what tells its variants apart: data for `icos_build`."""
+
+load("//ic-os:variant.bzl", "NO_CREDENTIALS", "package_set", "variant")
+
+_MIB = 1024 * 1024
+
+# Of both slots. $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back. The identity
+# of the machine lies in the config partition.
+_KERNEL_ARGUMENTS = " ".join([
+    "dfinity.boot_state=$boot_state",
+    "machine_id=PARTUUID=a5ba3816-beaa-d74d-993e-cfa5aa6ba1f6:machine-id",
+    "console=ttyS0",
+    "panic=10",
+    "oops=panic",
+])
+
+# As GuestOS's (//ic-os/guestos:defs.bzl): the guest trusts its processor and not its host.
+_SEV_ARGUMENTS = ["no-kvmclock", "sev=debug"]
+
+BOUNDARY_GUESTOS = struct(
+    name = "boundary-guestos",
+    # GiB of the disk in the field.
+    disk_gib = 50,
+    empty_partitions = ["A_var", "B_boot", "B_root", "B_var"],
+    # virtio for a guest; dm-verity for its root, and first of all the processor's own sha256 for it.
+    initrd_modules = ["sha256-ssse3", "crc32c-intel", "virtio_pci", "virtio_blk", "dm-verity", "ext4"],
+    initrd_programs = ["usr/sbin/dmsetup"],
+    kernel_arguments = {
+        "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A " + _KERNEL_ARGUMENTS,
+        "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B " + _KERNEL_ARGUMENTS,
+    },
+    launch_medium = None,
+    # The gateway; ssh is there without being named.
+    launch_ports = [8443],
+    # A developer's tools and those of a guest under SEV-SNP, each for itself and together.
+    package_sets = {
+        "common": package_set("rootfs/packages.common"),
+        "dev": package_set("rootfs/packages.dev", base = "common"),
+        "sev": package_set("rootfs/packages.sev", base = "common"),
+        "dev-sev": package_set("rootfs/packages.sev", base = "dev"),
+    },
+    # Inputs besides programs: label to path in the root.
+    payload = {},
+    # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its
+    # name.
+    programs = ["node_exporter"],
+    # Groups of files in //ic-os/rootfs that not all systems have.
+    shared_files = ["guests"],
+    sizes = {
+        "config": str(200 * _MIB),
+        "esp": str(100 * _MIB),
+        "grub": str(100 * _MIB),
+    },
+    # The disk has two slots, as GuestOS's; nothing upgrades them.
+    upgrades = False,
+    # UUID version 5 in the namespace of the disk's GUID, of "boundary-guestos/<name>".
+    uuids = {
+        "boot": "7f2712bb-49ee-5a5b-9f22-fe24bddc3453",
+        "config": "3a4fe1cd-0b1f-5b9d-8e2f-65cf9fe749e0",
+        "root": "4a972395-1244-54ab-9210-d8e9f21b33b0",
+        "verity": "3b98365d-0b4a-5d8c-bac8-214642f7aa2a",
+    },
+    variants = {
+        "dev": variant(
+            build_type = "dev",
+            login = "console",
+            packages = "dev",
+            password = "root",
+        ),
+        "dev-sev": variant(
+            build_type = "dev",
+            login = "console",
+            kernel_arguments = _SEV_ARGUMENTS + [NO_CREDENTIALS],
+            packages = "dev-sev",
+            password = "root",
+            shared_files = ["sev_guests"],
+        ),
+        "prod": variant(
+            build_type = "prod",
+            judged = True,
+            kernel_arguments = [NO_CREDENTIALS],
+            login = "none",
+            packages = "common",
+        ),
+        "prod-sev": variant(
+            build_type = "prod",
+            kernel_arguments = _SEV_ARGUMENTS + [NO_CREDENTIALS],
+            login = "none",
+            packages = "sev",
+            shared_files = ["sev_guests"],
+        ),
+    },
+    # sha256 of "boundary-guestos/" and the GUID of the A_root partition, in lower case, which is GuestOS's too: a salt of this
+    # operating system's own.
+    verity_salt = "ab099df6aebff074ce767f551b8546daaf7d0d31a3c6327643014aea6091369c",
+    # Slots are partitions of the disk.
+    volume_group = None,
+    volume_ids = {
+        "esp": "1c05e5b1",
+        "grub": "1c05e5b2",
+    },
+)
