@@ -12,7 +12,7 @@ import pytest
 
 from fake_root import FakeRoot
 
-ROOTFS: Final = Path("ic-os/hostos/rootfs").absolute()
+ROOTFS: Final = Path("ic-os/rootfs").absolute()
 SIZE: Final = 64 << 20
 LOG: Final = "/log/kept"
 MADE: Final = "setup-storage: making var on {0}\nsetup-storage: var is complete\n"
@@ -31,7 +31,7 @@ class Host(FakeRoot):
         self.program("udevadm", '[ "$1 $2" = "wait --timeout=600" ] && [ -e "$3" ]')
 
     def setup(self) -> tuple[int, str]:
-        return self.run("setup-storage.sh", "var", self.volume)
+        return self.run("setup-storage.sh", "plain", "var", self.volume)
 
     def cut(self, name: str, call: int, done: bool) -> None:
         """The power fails at a call of a program, before or after what it does; what was not synced keeps its start."""
