@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fake_root import FakeRoot
 
-# What all systems have, and this one.
-TEMPLATES = [Path("ic-os/rootfs").absolute(), Path("ic-os/guestos/rootfs").absolute()]
+# What all systems have, or those in virtual machines, and this one.
+TEMPLATES = [Path(f"ic-os/{folder}").absolute() for folder in ("rootfs", "guestos/rootfs")]
 
 Entry = bytes | tarfile.TarInfo
 

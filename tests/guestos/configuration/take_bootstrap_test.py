@@ -402,7 +402,7 @@ def test_what_the_tool_makes_is_taken(node: Node, tmp_path: Path) -> None:
 
 
 def test_the_tool_has_the_limits_of_the_guest() -> None:
-    text = (TEMPLATES[-1] / "opt/ic/share/bootstrap-members.awk").read_text()
+    text = (TEMPLATES[0] / "opt/ic/share/bootstrap-members.awk").read_text()
     limits = {name: int(value) for name, value in re.findall(r"(\w+_MAX) = (\d+)", text)}
     assert limits["FILE_MAX"] == bootstrap_config.SMALL_FILE_MAX
     assert limits["FOLDERS_MAX"] == bootstrap_config.FOLDERS_MAX

@@ -1,8 +1,8 @@
-# Which members of an ic-bootstrap.tar are taken. Reads `tar --list --verbose --block-number --quoting-style=escape`; prints
-# a line each,
+# Which members of an ic-bootstrap.tar are taken. Reads `tar --list --verbose --block-number --quoting-style=escape`; -v files=,
+# accounts= and stores= are those of bootstrap.conf. Prints a line each,
 #
-#   config NAME    for the config partition       crypto NAME    for /var/lib/ic/crypto
-#   data NAME      for /var/lib/ic/data           ignore NAME    not on the list
+#   config NAME    for the config partition       STORE NAME     for that store
+#   ignore NAME    not on the list
 #
 # or one line `refuse REASON` where the archive is no such one.
 
@@ -13,12 +13,18 @@ function refuse(why) {
 }
 
 BEGIN {
-    count = split("network.conf nns.conf nns_public_key.pem backup.conf log.conf malicious_behavior.conf " \
-        "bitcoind_addr.conf socks_proxy.conf node_operator_private_key.pem " \
-        "accounts_ssh_authorized_keys/admin accounts_ssh_authorized_keys/backup " \
-        "accounts_ssh_authorized_keys/readonly accounts_ssh_authorized_keys/root", names, " ")
+    count = split(files, words, " ")
     for (i = 1; i <= count; i++)
-        files[names[i]] = 1
+        wanted[words[i]] = 1
+    count = split(accounts, words, " ")
+    for (i = 1; i <= count; i++)
+        wanted["accounts_ssh_authorized_keys/" words[i]] = 1
+    # NAME STORE FOLDER MODE of each.
+    count = split(stores, words, " ")
+    for (i = 1; i < count; i += 4) {
+        sub(/\/$/, "", words[i + 2])
+        store[words[i + 2]] = words[i]
+    }
     FILE_MAX = 65536        # bytes of one of these
     FOLDERS_MAX = 268435456 # bytes of all files in the folders
     MEMBERS_MAX = 100000
@@ -59,7 +65,12 @@ NR > MEMBERS_MAX { refuse("it has more than " MEMBERS_MAX " members") }
     seen[path] = 1
 }
 
-path ~ /^(ic_crypto|ic_registry_local_store)(\/|$)/ {
+{
+    top = path
+    sub(/\/.*/, "", top)
+}
+
+top in store {
     if (path !~ /^[A-Za-z0-9._@+=,\/-]+$/)
         refuse("'" name "' has other characters than letters, digits and ._@+=,-")
     if (path !~ /\// && type != "d")
@@ -67,7 +78,7 @@ path ~ /^(ic_crypto|ic_registry_local_store)(\/|$)/ {
     folders += size
     if (folders > FOLDERS_MAX)
         refuse("its directories have more than " FOLDERS_MAX " bytes")
-    print (path ~ /^ic_crypto/ ? "crypto " : "data ") name
+    print store[top] " " name
     next
 }
 
@@ -78,7 +89,7 @@ path == "accounts_ssh_authorized_keys" {
     next
 }
 
-path in files {
+path in wanted {
     if (type != "-")
         refuse("'" name "' is not a file")
     if (size > FILE_MAX)
