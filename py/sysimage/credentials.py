@@ -46,7 +46,9 @@ def _lines(what: str, data: bytes) -> list[str]:
     return data.decode("ascii").split("\n")
 
 
-def check_pem(what: str, data: bytes, wanted: Collection[str], besides: Collection[str] = ()) -> None:
+def check_pem(
+    what: str, data: bytes, wanted: Collection[str], besides: Collection[str] = (), many: bool = False
+) -> None:
     """Makes sure that a text is PEM with exactly one block of a kind. It may be a secret, so messages never quote it.
 
     Args:
@@ -54,6 +56,7 @@ def check_pem(what: str, data: bytes, wanted: Collection[str], besides: Collecti
         data: its content.
         wanted: labels (`PUBLIC KEY`), one of which the block must have.
         besides: labels of blocks that may stand beside it.
+        many: there may be more than one block of the kind, as in a chain of certificates.
 
     Raises:
         UserError: it is not.
@@ -84,7 +87,7 @@ def check_pem(what: str, data: bytes, wanted: Collection[str], besides: Collecti
             raise UserError(f"{what}: the {label} that begins in line {number} is not base64 of DER")
         labels.append(label)
     found = [label for label in labels if label in wanted]
-    if len(found) != 1:
+    if len(found) != 1 and not (found and many):
         raise UserError(f"{what}: has {len(found)} blocks of {' or '.join(wanted)}, one is wanted")
 
 

@@ -53,6 +53,26 @@ def interface(name: str, text: str, version: int) -> Interface:
     return ipaddress.ip_interface((str(found), int(length)))
 
 
+def network(name: str, text: str, version: int) -> str:
+    """An address, or a network: its first address and the length of its prefix.
+
+    Raises:
+        UserError: it is none of this version, or its address is another than the first one of the network.
+    """
+    address_text, slash, length = text.partition("/")
+    found = address(name, address_text, version)
+    if not slash:
+        return text
+    if not is_decimal(length) or int(length) > found.max_prefixlen:
+        raise UserError(
+            f"{name} {text!r} has the prefix length {length!r}, which is not a number from 0 to {found.max_prefixlen}"
+        )
+    first = ipaddress.ip_network((str(found), int(length)), strict=False)
+    if first.network_address != found:
+        raise UserError(f"{name} {text!r} is an address in a network, not the network", hint=f"write it as {first}")
+    return text
+
+
 def address(name: str, text: str, version: int | None = None) -> Address:
     """An IP address; without a version, of either.
 

@@ -1,7 +1,7 @@
-"""What bootstrap_config_image refuses before anything is built."""
+"""What bootstrap_config_image and boundary_bootstrap_config_image refuse before anything is built."""
 
 load("//toolchains/testing:refusals.bzl", "refusals")
-load(":bootstrap_config_image.bzl", "bootstrap_config_image")
+load(":bootstrap_config_image.bzl", "bootstrap_config_image", "boundary_bootstrap_config_image")
 
 def refusal_suite(name):
     """Declares a test for each bad attribute.
@@ -55,6 +55,41 @@ def refusal_suite(name):
             "seconds": (
                 {"backup_retention_time_secs": -60, "out": "refused_7.img"},
                 "bootstrap_config_image: backup_retention_time_secs must be a number of seconds, or -1; got -60",
+            ),
+        },
+    )
+
+def boundary_refusal_suite(name):
+    """Declares a test for each attribute of boundary_bootstrap_config_image that is bad in a way of its own.
+
+    Args:
+        name: name of the suite.
+    """
+    rule = "boundary_bootstrap_config_image"
+    refusals(
+        name = name,
+        rule = boundary_bootstrap_config_image,
+        out = None,
+        cases = {
+            "account": (
+                {"accounts_ssh_authorized_keys": {"testdata/keys.pub": "backup"}, "out": "boundary_refused_1.img"},
+                rule + ": accounts_ssh_authorized_keys must be for one of admin, readonly, root; got \"backup\"",
+            ),
+            "list": (
+                {"ipv6_replica_ips": ["::1", "::1"], "out": "boundary_refused_2.img"},
+                rule + ": ipv6_replica_ips must name each only once; got \"::1\" twice",
+            ),
+            "no_certificate": (
+                {"certificate_key": "testdata/boundary/certificate_key.pem", "out": "boundary_refused_3.img"},
+                rule + ": certificate must be given together with certificate_key; got nothing (hint: give both, or neither)",
+            ),
+            "no_key": (
+                {"certificate": "testdata/boundary/certificate.pem", "out": "boundary_refused_4.img"},
+                rule + ": certificate_key must be given together with certificate; got nothing (hint: give both, or neither)",
+            ),
+            "out": (
+                {"out": "boundary.iso"},
+                rule + ": out must end in .img; got \"boundary.iso\" (hint: use \"boundary.img\")",
             ),
         },
     )
