@@ -12,6 +12,8 @@ BEGIN {
     # KEY KIND of each file of lines key=value.
     keys["network.conf"] = "ipv6_address interface6 ipv6_gateway address6 name_servers addresses hostname host " \
         "ipv4_address interface4 ipv4_gateway address4 domain domain"
+    keys["boundary.conf"] = "ipv6_replica_ips addresses6 ipv4_http_ips networks4 ipv6_http_ips networks6 " \
+        "ipv6_debug_ips networks6 ipv6_monitoring_ips networks6"
     keys["nns.conf"] = "nns_url urls"
     keys["backup.conf"] = "backup_retention_time_secs number backup_purging_interval_secs number"
     keys["log.conf"] = "elasticsearch_hosts words elasticsearch_tags words"
@@ -33,10 +35,16 @@ file ~ /\.conf$/ {
 }
 
 file ~ /\.pem$/ {
-    wanted = file ~ /private/ ? "(EC )?PRIVATE KEY|EC PARAMETERS" : "PUBLIC KEY"
+    wanted = "PUBLIC KEY"
+    if (file ~ /private/)
+        wanted = "(EC )?PRIVATE KEY|EC PARAMETERS"
+    if (file == "certificate_key.pem")
+        wanted = "((EC|RSA) )?PRIVATE KEY|EC PARAMETERS"
+    if (file == "certificate.pem")
+        wanted = "CERTIFICATE"
     if (!label) {
         if ($0 !~ "^-----BEGIN (" wanted ")-----$")
-            refuse("is not the beginning of such a key in PEM")
+            refuse("is not the beginning of such a " (file == "certificate.pem" ? "certificate" : "key") " in PEM")
         label = substr($0, 12, length($0) - 16)
         blocks += label != "EC PARAMETERS"
         lines = 0
@@ -54,7 +62,10 @@ file ~ /\.pem$/ {
 END {
     if (refused)
         exit 1
-    if (file ~ /\.pem$/ && (label || blocks != 1))
+    # Of certificates, a chain.
+    if (file == "certificate.pem" && (label || !blocks))
+        refuse("ends without a whole certificate")
+    if (file ~ /key\.pem$/ && (label || blocks != 1))
         refuse("ends without one whole key")
     for (version = 4; version <= 6; version += 2)
         if ((("ipv" version "_gateway") in value) && !(("ipv" version "_address") in value))

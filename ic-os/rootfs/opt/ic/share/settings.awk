@@ -33,6 +33,13 @@ function is_interface(text, version,    parts) {
     return version == 4 ? is_ipv4(parts[1]) && parts[2] <= 32 : is_ipv6(parts[1]) && parts[2] <= 128
 }
 
+# One address or, with the length of a prefix behind it, a network.
+function is_network(text, version) {
+    if (text ~ /\//)
+        return is_interface(text, version)
+    return version == 4 ? is_ipv4(text) : is_ipv6(text)
+}
+
 # RFC 1123, 2.1.
 function is_name(text, longest,    labels, count, i) {
     count = split(text, labels, ".")
@@ -40,6 +47,19 @@ function is_name(text, longest,    labels, count, i) {
         if (labels[i] !~ /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/ || length(labels[i]) > 63)
             return 0
     return count > 0 && length(text) <= longest
+}
+
+# With blanks between them, each of them once.
+function are_networks(text, version,    parts, count, i, seen) {
+    count = split(text, parts, " ")
+    for (i = 1; i <= count; i++)
+        if (!is_network(parts[i], version) || seen[parts[i]]++)
+            return 0
+    return count > 0
+}
+
+function are_addresses6(text) {
+    return text !~ /\// && are_networks(text, 6)
 }
 
 function are_addresses(text,    parts, count, i) {
@@ -85,6 +105,9 @@ function is_value(kind, text) {
     if (kind == "address4") return is_ipv4(text)
     if (kind == "address6") return is_ipv6(text)
     if (kind == "addresses") return are_addresses(text)
+    if (kind == "addresses6") return are_addresses6(text)
+    if (kind == "networks4") return are_networks(text, 4)
+    if (kind == "networks6") return are_networks(text, 6)
     if (kind == "host") return is_name(text, 64)
     if (kind == "domain") return is_name(text, 253)
     if (kind == "hosts+ports") return are_hosts_and_ports(text)
