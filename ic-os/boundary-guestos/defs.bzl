@@ -29,7 +29,8 @@ BOUNDARY_GUESTOS = struct(
         "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A " + _KERNEL_ARGUMENTS,
         "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B " + _KERNEL_ARGUMENTS,
     },
-    launch_medium = None,
+    # What a launched machine is configured by, unless another medium is given.
+    launch_medium = "//ic-os/boundary-guestos:dev_bootstrap.img",
     # The gateway; ssh is there without being named.
     launch_ports = [8443],
     # A developer's tools and those of a guest under SEV-SNP, each for itself and together.
@@ -45,7 +46,7 @@ BOUNDARY_GUESTOS = struct(
     # name.
     programs = ["node_exporter"],
     # Groups of files in //ic-os/rootfs that not all systems have.
-    shared_files = ["guests"],
+    shared_files = ["closed_firewall", "guests"],
     sizes = {
         "config": str(200 * _MIB),
         "esp": str(100 * _MIB),

@@ -47,7 +47,7 @@ HOSTOS = struct(
         "vsock_agent",
     ],
     # Groups of files in //ic-os/rootfs that not all systems have.
-    shared_files = ["upgrades"],
+    shared_files = ["closed_firewall", "upgrades"],
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
