@@ -30,7 +30,7 @@ class FakeRoot:
         for folder in (*folders, "run", "programs", "opt/ic/bin", "opt/ic/share"):
             (root / folder).mkdir(parents=True)
         for template in templates:
-            for path in (template / "opt/ic").glob("*/*"):
+            for path in (path for path in (template / "opt/ic").glob("*/*") if path.is_file()):
                 target = root / "opt/ic" / path.parent.name / path.name
                 shutil.copyfile(path, target)
                 target.chmod(0o755 if path.parent.name == "bin" else 0o644)  # as the Dockerfile does

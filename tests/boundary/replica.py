@@ -97,6 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/cbor")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Replica", self.server.replica.name)
+        self.send_header("X-Asked-With", ",".join(self.headers.keys()))
+        self.send_header("X-Accel-Redirect", "/index.html")
+        self.send_header("Set-Cookie", "a=b")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

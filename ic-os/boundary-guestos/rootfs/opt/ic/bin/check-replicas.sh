@@ -114,7 +114,9 @@ round() {
     ask
     judge > "${STATE}.new"
     upstreams > "${LIST}.new"
-    if ! cmp -s "${LIST}.new" "${LIST}"; then
+    if cmp -s "${LIST}.new" "${LIST}"; then
+        rm "${LIST}.new"
+    else
         mv "${LIST}.new" "${LIST}"
         echo $(($(cat "${WORK}/lists") + 1)) > "${WORK}/lists"
         say "healthy: $(awk '$2 == "up" { up++ } END { print up + 0, "of", NR }' "${STATE}.new") replicas"
