@@ -456,8 +456,8 @@ def icos_build(name, os):
             "--default_medium=$(rootpath {})".format(medium)
             for medium in media
         ] + [
-            "--forward={0}:{0}".format(port)
-            for port in os.launch_ports
+            "--forward={}:{}".format(here, there)
+            for here, there in os.launch_ports.items()
         ],
         data = media,
         image = "disk-img.tar.zst",

@@ -32,7 +32,7 @@ BOUNDARY_GUESTOS = struct(
     # What a launched machine is configured by, unless another medium is given.
     launch_medium = "//ic-os/boundary-guestos:dev_bootstrap.img",
     # The gateway; ssh is there without being named.
-    launch_ports = [8443],
+    launch_ports = {8443: 443},
     # A developer's tools and those of a guest under SEV-SNP, each for itself and together.
     package_sets = {
         "common": package_set("rootfs/packages.common"),

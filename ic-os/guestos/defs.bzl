@@ -29,7 +29,7 @@ GUESTOS = struct(
     # What a launched machine is configured by, unless another medium is given.
     launch_medium = "//ic-os/guestos:dev_bootstrap.img",
     # The status of the replica; ssh is there without being named.
-    launch_ports = [8080],
+    launch_ports = {8080: 8080},
     # Of production, of a developer, and of a developer under SEV-SNP.
     package_sets = {
         "common": package_set("rootfs/packages.common"),

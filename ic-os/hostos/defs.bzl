@@ -31,7 +31,7 @@ HOSTOS = struct(
     # A machine is configured by its volume config, not by a medium.
     launch_medium = None,
     # Metrics of the host; ssh is there without being named.
-    launch_ports = [9100],
+    launch_ports = {9100: 9100},
     # Of production, of a developer, and of a developer under SEV-SNP.
     package_sets = {
         "common": package_set("rootfs/packages.common"),
