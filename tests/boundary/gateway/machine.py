@@ -191,6 +191,19 @@ class Machine(Gateway):
             time.sleep(0.05)
         raise TimeoutError("nginx does not read the list anew")
 
+    def wait_for_replica(self, name: str, path: str) -> None:
+        """Waits until queries are forwarded to this replica alone: ten in a row, of which each other is another's turn."""
+        deadline = time.monotonic() + SECONDS
+        row = 0
+        while time.monotonic() < deadline:
+            try:
+                row = row + 1 if self.ask("POST", path, b"turn").headers.get("x-replica") == name else 0
+            except http.client.HTTPException:
+                row = 0
+            if row == 10:
+                return
+        raise TimeoutError(f"{name} is not the only replica that is asked")
+
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}, port: int = 443
     ) -> Answer:
