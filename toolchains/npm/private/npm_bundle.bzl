@@ -25,6 +25,9 @@ def _options(ctx):
     """esbuild's options for the rule's attributes."""
     attr = ctx.attr
     options = ["--format=" + attr.format, "--platform=" + attr.platform, "--legal-comments=" + attr.legal_comments]
+
+    # A WebAssembly module has no other place in one file than the program itself.
+    options.append("--loader:.wasm=binary")
     options += ["--target=" + ",".join(attr.target)] if attr.target else []
     options += ["--define:{}={}".format(key, value) for key, value in sorted(attr.define.items())]
     options += ["--external:" + name for name in attr.external]
