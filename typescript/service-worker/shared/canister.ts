@@ -1,0 +1,147 @@
+/** A canister, asked through the published agent and its candid; what comes back is verified by whoever is handed in. */
+
+import { Certificate, HttpAgent, isV4ResponseBody, lookupResultToBuffer, polling } from "@icp-sdk/core/agent";
+import { IDL } from "@icp-sdk/core/candid";
+import { Principal } from "@icp-sdk/core/principal";
+import type { Bytes, Canister, Chunk, Headers_, HttpRequest, HttpResponse, Verified } from "./gateway.ts";
+import { Refusal, refuseWith } from "./refusal.ts";
+import type { Settings } from "./settings.ts";
+import { limitedFetch } from "./transport.ts";
+
+/** What verifies: the request as the canister saw it, its whole answer, and whose it is. */
+export type Verify = (request: HttpRequest, response: HttpResponse, canister: Bytes, rootKey: Bytes) => Verified | Promise<Verified>;
+
+const Headers = IDL.Vec(IDL.Tuple(IDL.Text, IDL.Text));
+const Request = IDL.Record({
+  method: IDL.Text,
+  url: IDL.Text,
+  headers: Headers,
+  body: IDL.Vec(IDL.Nat8),
+  certificate_version: IDL.Opt(IDL.Nat16),
+});
+// A token is of a type of the canister's own: it goes back as it came.
+const Callback = IDL.Func([IDL.Unknown], [IDL.Unknown], ["query"]);
+const Strategy = IDL.Variant({ Callback: IDL.Record({ callback: Callback, token: IDL.Unknown }) });
+const Response = IDL.Record({
+  status_code: IDL.Nat16,
+  headers: Headers,
+  body: IDL.Vec(IDL.Nat8),
+  upgrade: IDL.Opt(IDL.Bool),
+  streaming_strategy: IDL.Opt(Strategy),
+});
+const Part = IDL.Record({ body: IDL.Vec(IDL.Nat8), token: IDL.Opt(IDL.Unknown) });
+
+interface Token {
+  type(): IDL.Type;
+}
+
+interface Answer {
+  status_code: number;
+  headers: Headers_;
+  body: Uint8Array | number[];
+  upgrade: [] | [boolean];
+  streaming_strategy: [] | [{ Callback?: { callback: [Principal, string]; token: Token } }];
+}
+
+const UNREADABLE = "What came is no answer of a canister that serves web pages.";
+
+export function connect(verify: Verify) {
+  return (id: string, settings: Settings, origin: string): Canister => new AgentCanister(verify, Principal.fromText(id), settings, origin);
+}
+
+class AgentCanister implements Canister {
+  readonly #agent: HttpAgent;
+
+  constructor(
+    readonly check: Verify,
+    readonly id: Principal,
+    readonly settings: Settings,
+    origin: string,
+  ) {
+    this.#agent = HttpAgent.createSync({
+      host: origin,
+      fetch: limitedFetch(settings.timeout),
+      retryTimes: 0,
+      rootKey: settings.rootKey,
+      // The certificate in the answer vouches for it; a node's signature would add nothing but a request.
+      verifyQuerySignatures: false,
+    });
+  }
+
+  async #ask(method: string, argument: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.#agent.query(this.id, { methodName: method, arg: argument }).catch((error: unknown) => {
+      throw cause(error) ?? new Refusal("garbage", "The API's answer cannot be read.");
+    });
+    if (answer.status !== "replied") throw new Refusal("rejected", `The replica rejects the query of ${method}.`);
+    return answer.reply.arg;
+  }
+
+  async query(request: HttpRequest): Promise<HttpResponse> {
+    const argument = IDL.encode([Request], [{ ...request, certificate_version: [2] }]);
+    return this.#response(await this.#ask("http_request", new Uint8Array(argument)));
+  }
+
+  async update(request: HttpRequest): Promise<HttpResponse> {
+    const argument = IDL.encode([Request], [{ ...request, certificate_version: [] }]);
+    const detail = "The update call brought no certified answer.";
+    const reply = await refuseWith("unverified", detail, async () => {
+      const { requestId, response } = await this.#agent
+        .call(this.id, { methodName: "http_request_update", arg: new Uint8Array(argument) })
+        .catch((error: unknown) => {
+          throw cause(error) ?? error;
+        });
+      if (isV4ResponseBody(response.body)) {
+        const { certificate } = response.body;
+        const principal = { canisterId: this.id };
+        const proof = await Certificate.create({ certificate, rootKey: this.settings.rootKey, principal });
+        const found = lookupResultToBuffer(proof.lookup_path(["request_status", requestId, "reply"]));
+        if (found) return found;
+      }
+      return (await polling.pollForResponse(this.#agent, { canisterId: this.id }, requestId)).reply;
+    });
+    return this.#response(reply);
+  }
+
+  verify(request: HttpRequest, response: HttpResponse): Promise<Verified> {
+    const detail = "Its certificate, or what the certificate says of it, does not hold.";
+    return refuseWith("unverified", detail, () =>
+      this.check(request, response, new Uint8Array(this.id.toUint8Array()), this.settings.rootKey),
+    );
+  }
+
+  async #response(bytes: Uint8Array): Promise<HttpResponse> {
+    const answer = await refuseWith("garbage", UNREADABLE, () => IDL.decode([Response], bytes)[0] as unknown as Answer);
+    const callback = answer.streaming_strategy[0]?.Callback;
+    return {
+      status: answer.status_code,
+      headers: answer.headers,
+      body: new Uint8Array(answer.body),
+      upgrade: answer.upgrade[0] ?? false,
+      next: callback && (() => this.#part(callback.callback, callback.token)),
+    };
+  }
+
+  async #part([of, method]: [Principal, string], token: Token): Promise<Chunk> {
+    // The certificate is this canister's; another would be asked in its name.
+    if (of.toText() !== this.id.toText()) throw new Refusal("garbage", "The answer goes on at another canister.");
+    const argument = await refuseWith("garbage", UNREADABLE, () => new Uint8Array(IDL.encode([token.type()], [token])));
+    const bytes = await this.#ask(method, argument);
+    const part = await refuseWith(
+      "garbage",
+      UNREADABLE,
+      () => IDL.decode([Part], bytes)[0] as unknown as { body: Uint8Array; token: [] | [Token] },
+    );
+    const [next] = part.token;
+    return { body: new Uint8Array(part.body), next: next && (() => this.#part([of, method], next)) };
+  }
+}
+
+/** The agent wraps what its fetch threw. */
+function cause(error: unknown): Refusal | undefined {
+  for (let at = error, depth = 0; at && depth < 8; depth++) {
+    if (at instanceof Refusal) return at;
+    const { cause: inner, code, error: plain } = at as { cause?: unknown; code?: unknown; error?: unknown };
+    at = inner ?? plain ?? code;
+  }
+  return undefined;
+}
