@@ -8,7 +8,7 @@ is a machine that was started once for all tests of a target, and goes on in eac
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -276,12 +276,16 @@ class Booted:
 
 @pytest.fixture(scope="session")
 def booted(system: System, image: Image, tmp_path_factory: pytest.TempPathFactory) -> Booted:
-    """A machine after its first boot without media, with nothing failed, for all tests that are about a running one."""
+    """A machine after its first boot without media, with nothing failed, for all tests that are about a running one.
+
+    It has a virtio disk, since QEMU cannot save an NVMe disk.
+    """
     folder = tmp_path_factory.mktemp("booted")
     disk = folder / "disk.img"
     disks.copy(image.disk, disk)
-    with system.boot(disk, folder, "booted") as running:
+    movable = replace(system, nvme=False)
+    with movable.boot(disk, folder, "booted") as running:
         running.login()
         running.check_running()
         state = running.save(folder / "state")
-    return Booted(system, disk, state)
+    return Booted(movable, disk, state)
