@@ -1,0 +1,139 @@
+"""Edits of image files: partitions by name, raw and in archives, whole or not at all."""
+
+import hashlib
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from sysimage import fat, gpt, sparse_tar
+from sysimage.edit import Change, edit_disk, edit_image, partition_tree, read_file
+from sysimage.edit import disk as disks
+from sysimage.edit import fat as edit_fat
+from sysimage.errors import UserError
+from sysimage.extents import ExtentMap, ImageReader, Sources
+from sysimage.fat import FatType, Options
+from sysimage.gpt import EMPTY, Layout, Partition
+from sysimage.inspection import open_image
+from sysimage.materialise import open_output, write_raw
+from sysimage.tree import Tree, file
+
+NONE = Sources({})
+TYPE = UUID("EBD0A0A2-B9E5-4433-87C0-68B6B72699C7")
+LAYOUT = Layout(
+    UUID(int=1),
+    20480,
+    (
+        Partition(1, "config", 2048, 10240, TYPE, UUID(int=2)),
+        Partition(2, "var", 12288, 2048, TYPE, UUID(int=3)),
+    ),
+)
+
+
+def disk() -> ExtentMap:
+    tree = Tree()
+    tree.add("config.ini", file(b"old\n"))
+    content = fat.plan(tree, Options(10240 * 512, FatType.FAT16, label="CONFIG"))
+    return gpt.plan(LAYOUT, {"config": content, "var": EMPTY})
+
+
+def config(path: Path) -> bytes | None:
+    with open_image(path) as image:
+        return read_file(image, partition_tree(image, "config"), "config.ini")
+
+
+def packed(path: Path, kind: str) -> Path:
+    if kind == "raw":
+        write_raw(disk(), NONE, path)
+    else:
+        with open_output(path, kind == "tar.zst") as sink:
+            sparse_tar.write([sparse_tar.Member("disk.img", disk())], NONE, sink)
+    return path
+
+
+CHANGES = {"config": [Change("config.ini", b"new\n")]}
+
+
+@pytest.mark.parametrize("kind", ["raw", "tar", "tar.zst"])
+def test_edited(tmp_path: Path, kind: str) -> None:
+    path = packed(tmp_path / "disk", kind)
+    path.chmod(0o600)
+    (tmp_path / "disk.sha256").write_text("old")
+    assert edit_image(path, CHANGES) > 0
+    assert config(path) == b"new\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (tmp_path / "disk.sha256").read_text() == f"{digest}  disk\n"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["disk", "disk.sha256"]
+    before = path.read_bytes()
+    assert edit_image(path, CHANGES) == 0
+    assert path.read_bytes() == before
+
+
+def test_only_the_partition_is_written(tmp_path: Path) -> None:
+    path = packed(tmp_path / "disk", "raw")
+    with open_image(path) as image:
+        patches = edit_disk(image, CHANGES)
+    assert all(at >= 2048 * 512 and at + len(data) <= 12288 * 512 for at, data in patches.items())
+    assert sum(map(len, patches.values())) < 1 << 20
+
+
+def test_a_failure_leaves_what_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = packed(tmp_path / "disk", "raw")
+    before = path.read_bytes()
+
+    def stop(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(disks, "_replace", stop)
+    with pytest.raises(UserError, match=r"cannot write .*: Input/output error"):
+        edit_image(path, CHANGES)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["disk"]
+
+
+def test_an_edit_that_would_damage_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edit_fat, "edit", lambda *_: {0: b"x" * 512})
+    with pytest.raises(ValueError, match="the edit of partition 'config' would damage it"):
+        edit_disk(ImageReader(disk(), NONE), CHANGES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": [Change("a", b"")]}, "there is no partition 'data' (hint: there are config, var)"),
+        ({"var": [Change("a", b"")]}, "partition 'var' has no file system that can be read here"),
+        ({"config": [Change("config.ini/a", b"")]}, "partition 'config': /config.ini/a cannot be placed"),
+    ],
+)
+def test_refused(changes: dict[str, list[Change]], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        edit_disk(ImageReader(disk(), NONE), changes)
+    assert message in str(error.value)
+
+
+def test_what_is_no_disk(tmp_path: Path) -> None:
+    path = tmp_path / "disk"
+    path.write_bytes(bytes(1 << 20))
+    with pytest.raises(UserError, match="no GUID partition table"):
+        edit_image(path, CHANGES)
+
+
+def test_archive_of_several(tmp_path: Path) -> None:
+    path = tmp_path / "disk.tar"
+    with open_output(path) as sink:
+        members = [sparse_tar.Member("disk.img", disk()), sparse_tar.Member("x", ExtentMap(0))]
+        sparse_tar.write(members, NONE, sink)
+    with pytest.raises(UserError, match="has 2 members, and only an archive of one disk image is changed"):
+        edit_image(path, CHANGES)
+
+
+def test_reading_what_is_no_file() -> None:
+    image = ImageReader(disk(), NONE)
+    tree = partition_tree(image, "config")
+    assert read_file(image, tree, "absent") is None
+    tree.add("folder", Tree()[""])
+    with pytest.raises(UserError, match="/folder is a dir, not a file"):
+        read_file(image, tree, "folder")
+    with pytest.raises(UserError, match="partition 'var' has no file system"):
+        partition_tree(image, "var")
