@@ -13,7 +13,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from sysimage import fat, gpt, sparse_tar
+from sysimage import ext4, fat, gpt, sparse_tar
+from sysimage.edit import ext4 as edit_ext4
 from sysimage.edit import fat as edit_fat
 from sysimage.edit.changes import Change, overlay
 from sysimage.errors import UserError
@@ -39,6 +40,8 @@ def partition_tree(disk: ImageReader, name: str) -> Tree:
     try:
         if fat.find(content):
             return fat.FatReader(content).tree()
+        if ext4.find(content):
+            return ext4.read(content)
     except UserError as error:
         raise UserError(f"partition {name!r}: {error.message}", error.hint) from error
     raise _unknown(name)
@@ -69,6 +72,8 @@ def edit_disk(disk: ImageReader, changes: Mapping[str, Iterable[Change]]) -> dic
 def _edit(name: str, content: ImageReader, changes: Iterable[Change]) -> dict[int, bytes]:
     if fat.find(content):
         plan, verify = edit_fat.edit, fat.verify
+    elif ext4.find(content):
+        plan, verify = edit_ext4.edit, ext4.verify
     else:
         raise _unknown(name)
     patches = plan(content, changes)
@@ -78,7 +83,7 @@ def _edit(name: str, content: ImageReader, changes: Iterable[Change]) -> dict[in
 
 
 def _unknown(name: str) -> UserError:
-    return UserError(f"partition {name!r} has no file system that can be read here", hint="FAT can")
+    return UserError(f"partition {name!r} has no file system that can be read here", hint="FAT and ext4 can")
 
 
 def read_file(disk: ImageReader, tree: Tree, path: str) -> bytes | None:
