@@ -1,7 +1,7 @@
 /** A canister, asked through the published agent and its candid; what comes back is verified by whoever is handed in. */
 
 import { Certificate, HttpAgent, isV4ResponseBody, lookupResultToBuffer, polling } from "@icp-sdk/core/agent";
-import { IDL } from "@icp-sdk/core/candid";
+import { IDL, idlLabelToId } from "@icp-sdk/core/candid";
 import { Principal } from "@icp-sdk/core/principal";
 import type { Bytes, Canister, Chunk, Headers_, HttpRequest, HttpResponse, Verified } from "./gateway.ts";
 import { Refusal, refuseWith } from "./refusal.ts";
@@ -19,28 +19,57 @@ const Request = IDL.Record({
   body: IDL.Vec(IDL.Nat8),
   certificate_version: IDL.Opt(IDL.Nat16),
 });
-// A token is of a type of the canister's own: it goes back as it came.
-const Callback = IDL.Func([IDL.Unknown], [IDL.Unknown], ["query"]);
-const Strategy = IDL.Variant({ Callback: IDL.Record({ callback: Callback, token: IDL.Unknown }) });
 const Response = IDL.Record({
   status_code: IDL.Nat16,
   headers: Headers,
   body: IDL.Vec(IDL.Nat8),
   upgrade: IDL.Opt(IDL.Bool),
-  streaming_strategy: IDL.Opt(Strategy),
 });
-const Part = IDL.Record({ body: IDL.Vec(IDL.Nat8), token: IDL.Opt(IDL.Unknown) });
-
-interface Token {
-  type(): IDL.Type;
-}
+const Part = IDL.Record({ body: IDL.Vec(IDL.Nat8) });
 
 interface Answer {
   status_code: number;
   headers: Headers_;
   body: Uint8Array | number[];
   upgrade: [] | [boolean];
-  streaming_strategy: [] | [{ Callback?: { callback: [Principal, string]; token: Token } }];
+}
+
+/**
+ * A value with the type that it came with. A streaming token is of a type of the canister's own, and goes back as it came,
+ * so the messages that hold one are read by their own types as well as by ours.
+ */
+interface Typed {
+  type: IDL.Type;
+  value: unknown;
+}
+
+interface Inner {
+  _fields?: [string, IDL.Type][];
+  _type?: IDL.Type;
+}
+
+function asItCame(bytes: Uint8Array): Typed {
+  const value = IDL.decode([IDL.Unknown], bytes)[0] as unknown as { type(): IDL.Type };
+  return { type: value.type(), value };
+}
+
+/** Types of a message refer to each other through its table. */
+function resolved(type: IDL.Type): IDL.Type {
+  return type instanceof IDL.RecClass ? (type.getType() ?? type) : type;
+}
+
+/** A field of a record, or the alternative of a variant; of an opt, of what is in it. undefined: there is none. */
+function member({ type, value }: Typed, name: string): Typed | undefined {
+  const named = resolved(type);
+  const { _fields: fields, _type: inside } = named as unknown as Inner;
+  if (named instanceof IDL.OptClass && inside) {
+    const [content] = value as [] | [unknown];
+    return content === undefined ? undefined : member({ type: inside, value: content }, name);
+  }
+  const key = `_${idlLabelToId(name)}_`;
+  const field = fields?.find(([label]) => label === key);
+  const content = (value as Record<string, unknown> | null)?.[key];
+  return field && content !== undefined ? { type: field[1], value: content } : undefined;
 }
 
 const UNREADABLE = "What came is no answer of a canister that serves web pages.";
@@ -72,6 +101,9 @@ class AgentCanister implements Canister {
     const answer = await this.#agent.query(this.id, { methodName: method, arg: argument }).catch((error: unknown) => {
       throw cause(error) ?? new Refusal("garbage", "The API's answer cannot be read.");
     });
+    // Whatever decodes as CBOR comes here.
+    const { status } = answer as { status?: unknown };
+    if (status !== "replied" && status !== "rejected") throw new Refusal("garbage", "The API's answer is none of a query.");
     if (answer.status !== "replied") throw new Refusal("rejected", `The replica rejects the query of ${method}.`);
     return answer.reply.arg;
   }
@@ -110,30 +142,40 @@ class AgentCanister implements Canister {
   }
 
   async #response(bytes: Uint8Array): Promise<HttpResponse> {
-    const answer = await refuseWith("garbage", UNREADABLE, () => IDL.decode([Response], bytes)[0] as unknown as Answer);
-    const callback = answer.streaming_strategy[0]?.Callback;
+    const { answer, callback } = await refuseWith("garbage", UNREADABLE, () => {
+      const raw = member(asItCame(bytes), "streaming_strategy");
+      return { answer: IDL.decode([Response], bytes)[0] as unknown as Answer, callback: raw && member(raw, "Callback") };
+    });
+    const token = callback && member(callback, "token");
+    const func = callback && (member(callback, "callback")?.value as [Principal, string] | undefined);
     return {
       status: answer.status_code,
       headers: answer.headers,
       body: new Uint8Array(answer.body),
       upgrade: answer.upgrade[0] ?? false,
-      next: callback && (() => this.#part(callback.callback, callback.token)),
+      next: token && func && (() => this.#part(func, token)),
     };
   }
 
-  async #part([of, method]: [Principal, string], token: Token): Promise<Chunk> {
+  async #part([of, method]: [Principal, string], { type, value }: Typed): Promise<Chunk> {
     // The certificate is this canister's; another would be asked in its name.
     if (of.toText() !== this.id.toText()) throw new Refusal("garbage", "The answer goes on at another canister.");
-    const argument = await refuseWith("garbage", UNREADABLE, () => new Uint8Array(IDL.encode([token.type()], [token])));
+    const argument = await refuseWith("garbage", UNREADABLE, () => new Uint8Array(IDL.encode([type], [value])));
     const bytes = await this.#ask(method, argument);
-    const part = await refuseWith(
-      "garbage",
-      UNREADABLE,
-      () => IDL.decode([Part], bytes)[0] as unknown as { body: Uint8Array; token: [] | [Token] },
-    );
-    const [next] = part.token;
-    return { body: new Uint8Array(part.body), next: next && (() => this.#part([of, method], next)) };
+    return refuseWith("garbage", UNREADABLE, () => {
+      const part = IDL.decode([Part], bytes)[0] as unknown as { body: Uint8Array | number[] };
+      const rest = member(asItCame(bytes), "token");
+      const next = rest && content(rest);
+      return { body: new Uint8Array(part.body), next: next && (() => this.#part([of, method], next)) };
+    });
   }
+}
+
+/** What is in an opt. */
+function content({ type, value }: Typed): Typed | undefined {
+  const { _type: inside } = resolved(type) as unknown as Inner;
+  const [inner] = value as [] | [unknown];
+  return inside && inner !== undefined ? { type: inside, value: inner } : undefined;
 }
 
 /** The agent wraps what its fetch threw. */

@@ -1,0 +1,120 @@
+/** Headless Chromium, over the pipe of its DevTools protocol: nothing listens, and no driver is needed. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+
+const PROGRAM = "chromium-headless-shell";
+const OPTIONS =
+  "--headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run " +
+  "--disable-background-networking --disable-component-update --disable-sync --remote-debugging-pipe";
+
+interface Message {
+  id?: number;
+  method?: string;
+  sessionId?: string;
+  params?: unknown;
+  result?: unknown;
+  error?: { message: string };
+}
+
+export class Browser {
+  readonly #process: ChildProcess;
+  readonly #waiting = new Map<number, (message: Message) => void>();
+  readonly #listeners = new Set<(message: Message) => void>();
+  #last = 0;
+
+  constructor() {
+    const folder = mkdtempSync(join(process.env["TEST_TMPDIR"] ?? tmpdir(), "browser-"));
+    this.#process = spawn(PROGRAM, [...OPTIONS.split(" "), `--user-data-dir=${folder}`, "about:blank"], {
+      env: { ...process.env, HOME: folder },
+      stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    });
+    this.#process.on("error", (error) => {
+      throw error;
+    });
+    let rest = "";
+    (this.#process.stdio[4] as Readable).setEncoding("utf8").on("data", (text: string) => {
+      const messages = (rest + text).split("\0");
+      rest = messages.pop() ?? "";
+      for (const message of messages) this.#take(JSON.parse(message) as Message);
+    });
+  }
+
+  #take(message: Message): void {
+    if (message.id === undefined) {
+      for (const listener of this.#listeners) listener(message);
+      return;
+    }
+    this.#waiting.get(message.id)?.(message);
+    this.#waiting.delete(message.id);
+  }
+
+  send<T>(method: string, params: object = {}, sessionId?: string): Promise<T> {
+    const id = ++this.#last;
+    (this.#process.stdio[3] as Writable).write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, ({ result, error }) => (error ? reject(new Error(error.message)) : resolve(result as T)));
+    });
+  }
+
+  on(listener: (message: Message) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async open(address: string): Promise<Page> {
+    const { targetId } = await this.send<{ targetId: string }>("Target.createTarget", { url: "about:blank" });
+    const { sessionId } = await this.send<{ sessionId: string }>("Target.attachToTarget", { targetId, flatten: true });
+    const page = new Page(this, sessionId);
+    await this.send("Page.enable", {}, sessionId);
+    await page.go(address);
+    return page;
+  }
+
+  close(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.#process.on("exit", () => resolve()));
+    this.send("Browser.close").catch(() => undefined);
+    return ended;
+  }
+}
+
+export class Page {
+  constructor(
+    readonly browser: Browser,
+    readonly session: string,
+  ) {}
+
+  /** Goes there, and waits until a page that is not the installing one has loaded, or that one says that it failed. */
+  async go(address: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = this.browser.on((message) => {
+      if (message.sessionId !== this.session || message.method !== "Page.loadEventFired") return;
+      // Of a page that is left meanwhile there is nothing to be asked.
+      this.run<boolean>("document.title !== 'Internet Computer gateway'").then((done) => done && resolve(), () => undefined);
+    });
+    await this.browser.send("Page.navigate", { url: address }, this.session);
+    await promise;
+    stop();
+  }
+
+  /** The value of an expression in the page. */
+  async run<T>(expression: string): Promise<T> {
+    const { result, exceptionDetails } = await this.browser.send<{ result: { value: T }; exceptionDetails?: { text: string } }>(
+      "Runtime.evaluate",
+      { expression, awaitPromise: true, returnByValue: true },
+      this.session,
+    );
+    if (exceptionDetails) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
+    return result.value;
+  }
+
+  fetch(path: string, init: object = {}): Promise<{ status: number; body: string; headers: Record<string, string>; address: string }> {
+    return this.run(
+      `fetch(${JSON.stringify(path)}, ${JSON.stringify(init)}).then(async (r) => ({status: r.status, body: await r.text(), ` +
+        `headers: Object.fromEntries(r.headers), address: r.url}))`,
+    );
+  }
+}
