@@ -144,11 +144,16 @@ class Console:
             ConsoleError: no prompt in time, or the login is refused.
         """
         deadline = time.monotonic() + timeout
-        self.expect(r"^\S* ?login: ", timeout)
-        self.send(user + "\n")
-        self.expect("[Pp]assword: ", max(deadline - time.monotonic(), 1))
-        self.send(password + "\n")
-        answer = self.expect(["Login incorrect", r"[#$] $"], max(deadline - time.monotonic(), 1))
+        late = True
+        while late:
+            self.expect(r"^\S* ?login: ", max(deadline - time.monotonic(), 1))
+            self.send(user + "\n")
+            self.expect("[Pp]assword: ", max(deadline - time.monotonic(), 1))
+            self.send(password + "\n")
+            # login(1) gives up after a minute, which a slow machine may need for a first session, and asks anew.
+            said = ["Login incorrect", r"timed out after \d+ seconds", r"[#$] $"]
+            answer = self.expect(said, max(deadline - time.monotonic(), 1))
+            late = answer[0].startswith("timed out")
         if answer[0] == "Login incorrect":
             raise ConsoleError(f"login of {user!r} was refused")
         # No echo, no line editing, no wrapping: what comes back is what commands print.

@@ -137,6 +137,22 @@ def test_login(machine: Machine) -> None:
     assert machine.console.run("fails", SECONDS) == ("no", 3)
 
 
+def test_login_that_takes_too_long_is_tried_again(machine: Machine) -> None:
+    tries = []
+
+    def slow(line: str) -> str:
+        if line == "right":
+            tries.append(line)
+            if len(tries) == 1:
+                return "\nlogin: timed out after 60 seconds\n\nDebian GNU/Linux 13 guest ttyS0\n\nguest login: "
+        return getty(line)
+
+    machine.answers(slow)
+    machine.prints("guest login: ")
+    machine.console.login("root", "right", SECONDS)
+    assert tries == ["right"] * 2
+
+
 def test_refused_login(machine: Machine) -> None:
     machine.answers(getty)
     machine.prints("guest login: ")
