@@ -70,14 +70,12 @@ def edit_disk(disk: ImageReader, changes: Mapping[str, Iterable[Change]]) -> dic
 
 
 def _edit(name: str, content: ImageReader, changes: Iterable[Change]) -> dict[int, bytes]:
-    if fat.find(content):
-        plan, verify = edit_fat.edit, fat.verify
-    elif ext4.find(content):
-        plan, verify = edit_ext4.edit, ext4.verify
-    else:
+    is_fat = fat.find(content)
+    if not is_fat and not ext4.find(content):
         raise _unknown(name)
-    patches = plan(content, changes)
-    if findings := verify(ImageReader(overlay(content.map, patches), content.sources)):
+    patches = edit_fat.edit(content, changes) if is_fat else edit_ext4.edit(content, changes)
+    result = ImageReader(overlay(content.map, patches), content.sources)
+    if findings := fat.verify(result) if is_fat else ext4.verify(result):
         raise ValueError(f"the edit of partition {name!r} would damage it: {findings[0]}")
     return patches
 

@@ -101,7 +101,7 @@ class Store:
         raw = bytearray(data.ljust(self.volume.inode_size, b"\0"))
         for place in (INODE_CHECKSUM_LO, INODE_CHECKSUM_HI):
             raw[place : place + 2] = bytes(2)
-        value = crc32c(raw, self.seed_of(number, generation))
+        value = crc32c(bytes(raw), self.seed_of(number, generation))
         raw[INODE_CHECKSUM_LO : INODE_CHECKSUM_LO + 2] = (value & 0xFFFF).to_bytes(2, "little")
         raw[INODE_CHECKSUM_HI : INODE_CHECKSUM_HI + 2] = (value >> 16).to_bytes(2, "little")
         self._write_inode(number, raw)
