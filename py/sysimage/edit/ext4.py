@@ -171,14 +171,10 @@ class _Edit:
         if kind == stat.S_IFDIR:
             raise UserError(f"/{change.path} is a directory; only files are changed")
         if kind != stat.S_IFREG or raw.fields.i_links_count != 1:
-            raise UserError(
-                f"/{change.path} is a link, has several names, or is no ordinary file: not changed"
-            )
+            raise UserError(f"/{change.path} is a link, has several names, or is no ordinary file: not changed")
         if change.content is None:
             if xattr_block_of(raw):
-                raise UserError(
-                    f"/{change.path} has extended attributes in a block of their own, and stays"
-                )
+                raise UserError(f"/{change.path} has extended attributes in a block of their own, and stays")
             self.removed[change.path] = raw
             return True
         old = ImageReader(content(self.volume, raw), self.volume.reader.sources)
