@@ -17,6 +17,17 @@ _KERNEL_ARGUMENTS = " ".join([
 # As GuestOS's (//ic-os/guestos:defs.bzl): the guest trusts its processor and not its host.
 _SEV_ARGUMENTS = ["no-kvmclock", "sev=debug"]
 
+def _worker(origin):
+    """What nginx serves: the page and the service worker, by who built it."""
+    return {
+        "//typescript/service-worker:{}/{}".format(origin, file): "opt/ic/share/www/" + file
+        for file in ["index.html", "install-worker.js", "service-worker.json", "sw.js"]
+    }
+
+# Built from this repository, and of packages that npm published.
+_SOURCE = _worker("source")
+_NPM = _worker("npm")
+
 BOUNDARY_GUESTOS = struct(
     name = "boundary-guestos",
     # GiB of the disk in the field.
@@ -40,7 +51,7 @@ BOUNDARY_GUESTOS = struct(
         "sev": package_set("rootfs/packages.sev", base = "common"),
         "dev-sev": package_set("rootfs/packages.sev", base = "dev"),
     },
-    # Inputs besides programs: label to path in the root.
+    # Inputs besides programs: label to path in the root. Each variant has its service worker.
     payload = {},
     # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its
     # name.
@@ -67,6 +78,7 @@ BOUNDARY_GUESTOS = struct(
             login = "console",
             packages = "dev",
             password = "root",
+            payload = _SOURCE,
         ),
         "dev-sev": variant(
             build_type = "dev",
@@ -74,6 +86,7 @@ BOUNDARY_GUESTOS = struct(
             kernel_arguments = _SEV_ARGUMENTS + [NO_CREDENTIALS],
             packages = "dev-sev",
             password = "root",
+            payload = _SOURCE,
             shared_files = ["sev_guests"],
         ),
         "prod": variant(
@@ -82,12 +95,14 @@ BOUNDARY_GUESTOS = struct(
             kernel_arguments = [NO_CREDENTIALS],
             login = "none",
             packages = "common",
+            payload = _NPM,
         ),
         "prod-sev": variant(
             build_type = "prod",
             kernel_arguments = _SEV_ARGUMENTS + [NO_CREDENTIALS],
             login = "none",
             packages = "sev",
+            payload = _NPM,
             shared_files = ["sev_guests"],
         ),
     },
