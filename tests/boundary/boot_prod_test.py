@@ -6,10 +6,10 @@ import ssl
 import time
 from pathlib import Path
 
-import boundary_bootstrap_config
-import bootstrap_config
 import pytest
 
+import bootstrap_config
+import boundary_bootstrap_config
 from sysimage.extents import Sources
 from sysimage.materialise import write_raw
 from sysimage.vm.testing import free_port, path
