@@ -92,7 +92,7 @@ class Network:
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
-    enter()
+    enter(account=0)
     with ExitStack() as stack:
         made = Network(stack)
         made.listen(*IN)

@@ -43,22 +43,41 @@ _UP_AND_RUNNING = 0x41
 
 
 @functools.cache
-def enter() -> None:
-    """Makes this process one of a network that has nothing but a loopback interface, with addresses for replicas."""
+def enter(account: int = 1000) -> None:
+    """Makes this process one of a network that has nothing but a loopback interface, with addresses for replicas.
+
+    Args:
+        account: its number from now on: an ordinary one, as nginx has in the image, or 0, which may change the network.
+    """
     user, group = os.getuid(), os.getgid()
     os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
     Path("/proc/self/setgroups").write_text("deny")
-    # An ordinary account, as nginx has in the image.
-    Path("/proc/self/uid_map").write_text(f"1000 {user} 1")
-    Path("/proc/self/gid_map").write_text(f"1000 {group} 1")
+    Path("/proc/self/uid_map").write_text(f"{account} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{account} {group} 1")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", _UP_AND_RUNNING))
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
         for address in REPLICAS:
             packed = socket.inet_pton(socket.AF_INET6, address)
             fcntl.ioctl(control, _SIOCSIFADDR, struct.pack("16sIi", packed, 128, socket.if_nametoindex("lo")))
+    for address in REPLICAS:
+        _wait_for_address(address)
     # In the image nginx has the capability for it.
     Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
+
+
+def _wait_for_address(address: str) -> None:
+    """Waits until an address that was added can be listened at."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_INET6) as probe:
+            try:
+                probe.bind((address, 0))
+            except OSError:
+                time.sleep(0.01)
+            else:
+                return
+    raise TimeoutError(f"{address} does not become an address of this machine")
 
 
 def command(program: str, *words: str) -> list[str]:

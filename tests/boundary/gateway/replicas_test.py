@@ -179,12 +179,12 @@ def test_a_burst_of_one_address_loses_none(replicas: tuple[Replica, Replica], ma
 
 
 def test_a_burst_that_loses_its_replica_loses_none(replicas: tuple[Replica, Replica], make: Make) -> None:
-    """Which hangs up on what it was asked; these are queries."""
+    """Which from then on hangs up on what it is asked; these are queries."""
     make()
     with ThreadPoolExecutor(1) as pool:
         answers = pool.submit(burst, 20)
         replicas[0].wait_for(100)
-        replicas[0].stop()
+        replicas[0].behaviour = Behaviour.HANGING_UP
         assert answers.result() == {200: 20 * CONNECTIONS}
 
 
