@@ -59,7 +59,9 @@ def _check(options: Mapping[str, Sequence[str]]) -> None:
 
 
 # Its network is described as that of any guest.
-_SHARED = [each for each in bootstrap_config.SETTINGS if each.file == bootstrap_config.NETWORK or each.name == "nns_url"]
+_SHARED = [
+    each for each in bootstrap_config.SETTINGS if each.file == bootstrap_config.NETWORK or each.name == "nns_url"
+]
 
 BOUNDARY = Options(
     settings=(

@@ -3,8 +3,8 @@
 Everything but OUT is an option; the same options give the same bytes.
 """
 
-from boundary_bootstrap_config import BOUNDARY
 from bootstrap_program import start
+from boundary_bootstrap_config import BOUNDARY
 
 if __name__ == "__main__":
     start("build-boundary-bootstrap-config-image", BOUNDARY)

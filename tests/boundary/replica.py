@@ -85,7 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif behaviour is Behaviour.NONSENSE:
             self._reply(200, b"<html>healthy</html>")
         elif self.path.partition("?")[0] == STATUS:
-            self._reply(200, status(behaviour.value if behaviour is Behaviour.HEALTHY else "waiting_for_certified_state"))
+            self._reply(
+                200, status(behaviour.value if behaviour is Behaviour.HEALTHY else "waiting_for_certified_state")
+            )
         else:
             # So that whoever asks sees what arrived, and where.
             self._reply(202 if self.path.endswith("/call") else 200, body or replica.name.encode())

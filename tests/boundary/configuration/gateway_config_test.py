@@ -10,9 +10,7 @@ from tests.boundary.configuration.rootfs import CERTIFICATE, FULL, KEY, NNS_KEY,
 
 HEAD = "# Made by generate-gateway-config.sh out of boundary.conf and nns.conf.\n"
 EVERYBODY = 'add rule inet filter input tcp dport { 80, 443 } accept comment "gateway, for everybody"\n'
-NOBODY_TO_FORWARD_TO = (
-    "generate-gateway-config: there is no ipv6_replica_ips in boundary.conf: no call is forwarded\n"
-)
+NOBODY_TO_FORWARD_TO = "generate-gateway-config: there is no ipv6_replica_ips in boundary.conf: no call is forwarded\n"
 NO_CERTIFICATE = (
     "generate-gateway-config: there is no certificate.pem in the configuration: the gateway does not start; "
     "give certificate.pem and certificate_key.pem\n"
@@ -58,9 +56,10 @@ def test_all_of_it(gateway: Gateway) -> None:
     }
     tls = gateway.root / "run/ic-gateway/tls"
     assert (tls / "certificate_key.pem").stat().st_mode & 0o777 == 0o400
-    assert f"ic-gateway:ic-gateway {gateway.root}/run/ic-gateway.new/tls/certificate_key.pem" in (
-        gateway.root / "owners"
-    ).read_text()
+    assert (
+        f"ic-gateway:ic-gateway {gateway.root}/run/ic-gateway.new/tls/certificate_key.pem"
+        in (gateway.root / "owners").read_text()
+    )
 
 
 URLS = {

@@ -48,7 +48,9 @@ def test_all_is_taken_over(gateway: Gateway) -> None:
 
 def test_what_is_another_system_s_is_ignored(gateway: Gateway) -> None:
     others = ["node_operator_private_key.pem", "ic_crypto/key", "accounts_ssh_authorized_keys/backup"]
-    said = "".join(f"bootstrap-ic-node: ignored, for it is not on the list of what is taken: {name}\n" for name in others)
+    said = "".join(
+        f"bootstrap-ic-node: ignored, for it is not on the list of what is taken: {name}\n" for name in others
+    )
     assert gateway.take(archive({**FULL, **dict.fromkeys(others, b"x")})) == (0, said + CONFIGURED)
 
 

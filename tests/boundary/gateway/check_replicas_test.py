@@ -77,9 +77,7 @@ def test_what_is_said(replicas: tuple[Replica, Replica], machine: Machine) -> No
     machine.check()
     replicas[0].behaviour = Behaviour.WAITING
     assert [machine.check() for _ in range(2)] == ["", ""]
-    assert machine.check() == (
-        f"check-replicas: healthy: 1 of 2 replicas\ncheck-replicas: [{REPLICAS[0]}] is down\n"
-    )
+    assert machine.check() == (f"check-replicas: healthy: 1 of 2 replicas\ncheck-replicas: [{REPLICAS[0]}] is down\n")
 
 
 def test_nobody_is_healthy(replicas: tuple[Replica, Replica], machine: Machine) -> None:

@@ -177,7 +177,7 @@ class Machine(Gateway):
 
     @contextmanager
     def serving(self) -> Iterator["Machine"]:
-        """nginx runs, after a first round."""
+        """Nginx runs, after a first round."""
         self.check()
         words = command("nginx", "-c", f"{self.root}/etc/nginx/nginx.conf", "-e", "stderr", "-g", "daemon off;")
         errors = self.root / "nginx.errors"

@@ -74,9 +74,11 @@ def test_calls_are_never_sent_twice(behaviour: Behaviour, replicas: tuple[Replic
         sent = [body for replica in replicas for _, asked, body in replica.asked() if asked == path]
         assert len(sent) == len(set(sent)) == 4
     failed = {answer.status: answer.body for answer in answers.values() if answer.status >= 500}
-    expected = {504: b"no replica answered in time\n"} if behaviour is Behaviour.SLOW else {
-        502: b"no replica gave a proper answer\n"
-    }
+    expected = (
+        {504: b"no replica answered in time\n"}
+        if behaviour is Behaviour.SLOW
+        else {502: b"no replica gave a proper answer\n"}
+    )
     assert failed in ({}, expected)
     assert replicas[0].asked()
 

@@ -116,7 +116,9 @@ def test_what_is_forwarded(machine: Machine, replica: Replica) -> None:
 
 def test_http2(machine: Machine) -> None:
     url = "https://[::1]" + QUERY
-    words = command("curl", "-s", "-k", "-g", "--http2", "--data-binary", "x", "-w", "%{http_version} %{http_code}", url)
+    words = command(
+        "curl", "-s", "-k", "-g", "--http2", "--data-binary", "x", "-w", "%{http_version} %{http_code}", url
+    )
     assert subprocess.run(words, capture_output=True, check=True, text=True).stdout == "x2 200"
 
 
