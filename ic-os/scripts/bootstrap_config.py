@@ -1,8 +1,8 @@
 """Bootstrap media: which options there are, what each may be, and what comes of them.
 
-The medium is a FAT volume with the label CONFIG. It holds `ic-bootstrap.tar`, whose members are the files that a table of
-options names; the guest (ic-os/guests/rootfs/opt/ic/bin/bootstrap-ic-node.sh) takes those and no others. The table of GuestOS is
-below, that of Boundary-guestOS in boundary_bootstrap_config.py.
+The medium is a FAT volume with the label CONFIG. It holds `ic-bootstrap.tar`, whose members are the files that a table
+of options names; the guest (ic-os/rootfs/opt/ic/bin/bootstrap-ic-node.sh) takes those and no others. The table of
+GuestOS is below, that of Boundary-guestOS in boundary_bootstrap_config.py.
 """
 
 import json
@@ -84,7 +84,7 @@ class Options:
     folders: Sequence[Folder]
     accounts: Sequence[str]
     together: Sequence[tuple[str, str]]
-    check: Callable[[Mapping[str, Sequence[str]]], None] = lambda options: None
+    check: Callable[[Mapping[str, Sequence[str]]], None] | None = None
 
     @property
     def help(self) -> dict[str, str]:
@@ -266,7 +266,8 @@ def make_tree(given: Mapping[str, Sequence[str]], known: Options = GUESTOS) -> T
     for folder in known.folders:
         if folder.name in options:
             _put_folder(tree, folder, single(folder.name, options[folder.name]))
-    known.check(options)
+    if known.check:
+        known.check(options)
     return tree
 
 

@@ -13,7 +13,7 @@ from tools.main import run
 
 
 def start(name: str, options: Options) -> None:
-    """Runs a program, named so in its usage, that writes the medium its options describe: NAME OUT [--OPTION=VALUE ...]."""
+    """Runs a program, named so in its usage, that writes the medium: NAME OUT [--OPTION=VALUE ...]."""
     # An option that is given twice is not for the last one to win. They are the program's own, for --help to show.
     defined = {
         option: flags.DEFINE_multi_string(option, [], text, module_name=sys.argv[0])

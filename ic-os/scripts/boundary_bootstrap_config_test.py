@@ -1,6 +1,6 @@
-"""The bootstrap medium of a Boundary-guestOS: what each option makes, what is refused, and that the program and the rule make it.
+"""The bootstrap medium of a Boundary-guestOS: what each option makes, what is refused; the program and the rule.
 
-What it has in common with that of a GuestOS (FAT, tar, refusals of the network's options) is tested in bootstrap_config_test.py.
+What it has in common with that of a GuestOS (FAT, tar, the options of the network) bootstrap_config_test.py tests.
 """
 
 import base64
@@ -121,7 +121,8 @@ BAD: list[tuple[dict[str, list[str]], str]] = [
     ({"certificate_key": ["a"]}, "--certificate_key is given without --certificate (hint: give both, or neither)"),
     (
         {"nns_public_key": [f"{TESTDATA}/public.pem"]},
-        f"nns_public_key ({TESTDATA}/public.pem): is not a public key of BLS12-381 in DER, 133 bytes, as the NNS has one",
+        f"nns_public_key ({TESTDATA}/public.pem): is not a public key of BLS12-381 in DER, 133 bytes, "
+        "as the NNS has one",
     ),
     (
         {"certificate": [str(KEY)], "certificate_key": [str(KEY)]},
@@ -195,7 +196,8 @@ def test_the_program_refuses_in_one_line_and_writes_nothing(tmp_path: Path) -> N
         ([tmp_path / "x.img", "--ipv6_replica_ips=::1", "y"], f"unexpected argument 'y' {usage}"),
         (
             [tmp_path / "x.img", "--ipv6_replica_ip=::1"],
-            "Unknown command line flag 'ipv6_replica_ip'. Did you mean: ipv6_replica_ips ? (hint: --help lists the flags)",
+            "Unknown command line flag 'ipv6_replica_ip'. Did you mean: ipv6_replica_ips ? "
+            "(hint: --help lists the flags)",
         ),
     ):
         done = program(*arguments)

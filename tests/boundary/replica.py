@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             # So that whoever asks sees what arrived, and where.
             self._reply(202 if self.path.endswith("/call") else 200, body or replica.name.encode())
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_OPTIONS = _answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_OPTIONS = _answer  # noqa: N815
 
     def _reply(self, code: int, body: bytes) -> None:
         self.send_response(code)
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Nothing: what was asked is noted down."""
 
 

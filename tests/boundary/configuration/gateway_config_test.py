@@ -1,4 +1,4 @@
-"""What generate-gateway-config.sh makes: each file of it; a certificate of the machine's own; nothing of what is malformed."""
+"""What generate-gateway-config.sh makes; a certificate of the machine's own; nothing of what is malformed."""
 
 import json
 import subprocess

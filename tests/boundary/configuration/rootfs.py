@@ -1,4 +1,4 @@
-"""The scripts of the image, run on this machine with a root of their own: the very files, a real sh, a real tar, a real openssl."""
+"""The scripts of the image, run on this machine with a root of their own: the very files, real programs."""
 
 import subprocess
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a Boundary-guestOS takes from its medium, and what it refuses. How that is done it has in common with GuestOS."""
+"""What a Boundary-guestOS takes from its medium, and refuses. How is what it has in common with GuestOS."""
 
 from pathlib import Path
 

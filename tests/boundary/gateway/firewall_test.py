@@ -1,4 +1,4 @@
-"""The firewall meets real packets: a gateway and a machine beside it, each in a network of its own, a cable between them."""
+"""The firewall meets real packets: a gateway, a machine beside it, a cable between their networks."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The gateway without a machine: the image's own nginx, curl and scripts in a network of their own, with stand-ins for replicas.
+"""The gateway without a machine: the image's own nginx, curl and scripts in a network of their own.
 
 `enter` puts the test into a user and a network namespace, so ports and addresses are the real ones and nobody else's.
 Only the paths in nginx's configuration are others.
@@ -211,7 +211,7 @@ class Machine(Gateway):
         raise TimeoutError("nginx does not read the list anew")
 
     def wait_for_replica(self, name: str, path: str) -> None:
-        """Waits until queries are forwarded to this replica alone: ten in a row, of which each other is another's turn."""
+        """Waits until queries are forwarded to this replica alone: ten in a row, by turns."""
         deadline = time.monotonic() + SECONDS
         row = 0
         while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Replicas that are down, slow or answer garbage; what is asked again and what never; bursts; lists that change under load."""
+"""Replicas that are down, slow or answer garbage; what is asked again; bursts; lists that change under load."""
 
 import socket
 import ssl
@@ -84,7 +84,7 @@ def test_calls_are_never_sent_twice(behaviour: Behaviour, replicas: tuple[Replic
 
 
 def test_garbage_is_what_the_checks_are_for(replicas: tuple[Replica, Replica], make: Make) -> None:
-    """nginx takes what is not HTTP for the body of an answer in HTTP/0.9, and has no setting that would make it an error."""
+    """nginx takes what is not HTTP for the body of an answer in HTTP/0.9, and no setting makes it an error."""
     machine = make()
     replicas[0].behaviour = Behaviour.GARBAGE
     for _ in range(3):
