@@ -22,6 +22,7 @@ REFUSED=3
 # Bytes of a tar up to the end of the word "ustar" in its first header; what is compressed has no such word there.
 MAGIC_END=262
 
+# shellcheck source=../../../../guestos/rootfs/opt/ic/share/bootstrap.conf
 . "${SHARE}/bootstrap.conf"
 COPY="${ROOT}${SCRATCH}"
 
