@@ -89,7 +89,8 @@ class Options:
     @property
     def help(self) -> dict[str, str]:
         """What each option is for, by its name, in the order of messages."""
-        found = {option.name: option.help for option in (*self.settings, *self.key_files, *self.folders)}
+        known: list[Setting | KeyFile | Folder] = [*self.settings, *self.key_files, *self.folders]
+        found = {option.name: option.help for option in known}
         keys = f"Public ssh keys: a folder with files named {', '.join(self.accounts)}; or ACCOUNT=FILE, repeated."
         return found | {AUTHORIZED_KEYS: keys}
 

@@ -172,7 +172,7 @@ def test_what_only_looks_like_a_certificate(tmp_path: Path) -> None:
         make_tree({"certificate": [str(shaped)], "certificate_key": [str(KEY)]}, BOUNDARY)
     assert str(caught.value).startswith(f"certificate ({shaped}) and its key ({KEY}) are none for TLS: ")
     encrypted = tmp_path / "encrypted.pem"
-    words = ["openssl", "pkcs8", "-topk8", "-in", KEY, "-passout", "pass:secret", "-out", encrypted]
+    words = ["openssl", "pkcs8", "-topk8", "-in", str(KEY), "-passout", "pass:secret", "-out", str(encrypted)]
     subprocess.run(words, check=True, capture_output=True)
     with pytest.raises(UserError) as caught:
         make_tree({"certificate": [str(CERTIFICATE)], "certificate_key": [str(encrypted)]}, BOUNDARY)

@@ -108,7 +108,7 @@ def test_without_a_certificate_there_is_no_gateway(gateway: Gateway) -> None:
 
 
 def names(certificate: Path) -> list[str]:
-    words = ["openssl", "x509", "-in", certificate, "-noout", "-ext", "subjectAltName"]
+    words = ["openssl", "x509", "-in", str(certificate), "-noout", "-ext", "subjectAltName"]
     said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     return said.splitlines()[1].replace(" ", "").split(",")
 

@@ -34,7 +34,7 @@ FULL: Final[Mapping[str, bytes]] = {
 def make_certificate(folder: Path, *words: str, algorithm: str = "EC", option: str = "ec_paramgen_curve:P-256") -> None:
     """A certificate and its key in a folder."""
     command = ["openssl", "req", "-x509", "-newkey", algorithm, "-pkeyopt", option, "-nodes", "-subj", "/CN=x"]
-    files = ["-keyout", folder / "certificate_key.pem", "-out", folder / "certificate.pem"]
+    files = ["-keyout", f"{folder}/certificate_key.pem", "-out", f"{folder}/certificate.pem"]
     subprocess.run([*command, *words, *files], check=True, capture_output=True)
 
 

@@ -4,6 +4,7 @@
 Only the paths in nginx's configuration are others.
 """
 
+import ctypes
 import fcntl
 import functools
 import http.client
@@ -38,6 +39,8 @@ PAGE: Final = {
 }
 MIME_TYPES: Final = "types { text/html html; application/javascript js; application/json json; }\n"
 
+# linux/sched.h, linux/sockios.h, linux/if.h.
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIOCSIFFLAGS, _SIOCSIFADDR = 0x8914, 0x8916
 _UP_AND_RUNNING = 0x41
 
@@ -50,7 +53,8 @@ def enter(account: int = 1000) -> None:
         account: its number from now on: an ordinary one, as nginx has in the image, or 0, which may change the network.
     """
     user, group = os.getuid(), os.getgid()
-    os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "no network of its own for this test")
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{account} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{account} {group} 1")

@@ -22,7 +22,8 @@ REFUSED=3
 # Bytes of a tar up to the end of the word "ustar" in its first header; what is compressed has no such word there.
 MAGIC_END=262
 
-# shellcheck source=../../../../guestos/rootfs/opt/ic/share/bootstrap.conf
+# Each system has its own.
+# shellcheck source=/dev/null
 . "${SHARE}/bootstrap.conf"
 COPY="${ROOT}${SCRATCH}"
 
