@@ -200,7 +200,7 @@ def _lvm(volume: Volume, content: ImageReader, group: lvm.VolumeGroup, verify: b
         label=group.name,
         used=given,
         capacity=group.extents * group.extent_size,
-        details=lvm.inspect(content),
+        details=lvm.inspect(content, group),
         findings=tuple(lvm.verify(content)) if verify else (),
     )
 

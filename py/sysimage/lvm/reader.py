@@ -374,13 +374,17 @@ def open_volume(pv: ImageReader, name: str) -> ImageReader:
     return read(pv)[name].open(pv)
 
 
-def inspect(image: ImageReader) -> Mapping[str, Any]:
+def inspect(image: ImageReader, group: VolumeGroup | None = None) -> Mapping[str, Any]:
     """The group as data for JSON; sizes in bytes.
+
+    Args:
+        image: the physical volume.
+        group: what `read` made of it, by who has it already.
 
     Raises:
         UserError: as `read`.
     """
-    group = read(image)
+    group = group or read(image)
     return {
         "vg": group.name,
         "uuid": group.uuid,
