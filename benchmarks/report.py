@@ -11,13 +11,6 @@ from pathlib import Path
 from benchmarks.measure import Outcome, Times
 
 MIB = 1 << 20
-HEADING = """\
-# Results
-
-Written by `benchmarks/compare.sh --results benchmarks/RESULTS.md`; what is compared, and why it is fair, stands in
-[README.md](README.md). Seconds are medians, with the fastest and the slowest round in brackets; less is better.
-
-"""
 BAR = 40  # characters of the longest bar
 
 
@@ -68,6 +61,17 @@ class Results:
             row |= {"ratio": round(outcome.ratio, 4), "reached": outcome.reached}
             row["ours"]["median"], row["theirs"]["median"] = outcome.ours.median, outcome.theirs.median
         return json.dumps(data, indent=2) + "\n"
+
+
+def heading(system: str, path: Path) -> str:
+    """What stands above a report about a system in the file of that path."""
+    return f"""\
+# Results: {system}
+
+Written by `benchmarks/compare.sh --system {system} --results benchmarks/{path.name}`; what is compared, and why it is fair, stands in
+[README.md](README.md). Seconds are medians, with the fastest and the slowest round in brackets; less is better.
+
+"""
 
 
 def machine() -> dict[str, str]:

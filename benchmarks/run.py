@@ -4,7 +4,8 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import comparisons, report, studies
@@ -17,13 +18,39 @@ STUDIES = ("memory", "capacity", "variants")
 EXIT_USER_ERROR = 2
 
 
-def outputs(variant: str) -> list[str]:
-    """Labels of what a variant of GuestOS gives out."""
-    names = ("disk-img", "update-img", "update-img-test", "container", "direct_boot", "version")
-    return [f"//ic-os/guestos/envs/{variant}:{name}" for name in names]
+@dataclass(frozen=True, slots=True)
+class System:
+    """An operating system whose build is measured.
+
+    variants: all of its variants. partition: the one that grows for `capacity`.
+    """
+
+    name: str
+    variants: Sequence[str]
+    partition: str
+
+    @property
+    def folder(self) -> str:
+        """Its package, from the root."""
+        return f"ic-os/{self.name}"
+
+    def outputs(self, *variants: str) -> list[str]:
+        """Labels of what variants give out."""
+        names = ("disk-img", "update-img", "update-img-test", "container", "direct_boot", "version")
+        return [f"//{self.folder}/envs/{variant}:{name}" for variant in variants for name in names]
 
 
-def arguments() -> argparse.Namespace:
+SYSTEMS = {
+    system.name: system
+    for system in (
+        System("guestos", ("prod", "dev", "dev-malicious", "dev-sev"), "A_root"),
+        # Its slots are volumes of a group; what lies behind the partition's last extent is nobody's.
+        System("hostos", ("prod", "dev", "dev-sev"), "hostlvm"),
+    )
+}
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="compare.sh", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="rounds of each comparison")
@@ -31,28 +58,26 @@ def arguments() -> argparse.Namespace:
         "--only", action="append", choices=COMPARISONS + STUDIES, help="one of the measurements; may be repeated"
     )
     parser.add_argument(
-        "--image", default="//ic-os/guestos/envs/prod:disk-img", help="label of the disk image's archive"
+        "--system", choices=SYSTEMS, default="guestos", help="what is built; the options below are its, if not given"
     )
-    parser.add_argument(
-        "--changed", default="ic-os/guestos/rootfs/etc/hosts", help="file to change for `change`, from the root"
-    )
-    parser.add_argument(
-        "--one", nargs="+", default=outputs("dev"), help="labels of one variant's outputs, for `variants`"
-    )
-    parser.add_argument(
-        "--variants",
-        nargs="+",
-        default=[label for name in ("prod", "dev", "dev-malicious", "dev-sev") for label in outputs(name)],
-        help="labels of all variants' outputs",
-    )
-    parser.add_argument("--partition", default="A_root", help="partition that grows for `capacity`")
+    parser.add_argument("--image", help="label of the disk image's archive")
+    parser.add_argument("--changed", help="file to change for `change`, from the root")
+    parser.add_argument("--one", nargs="+", help="labels of one variant's outputs, for `variants`")
+    parser.add_argument("--variants", nargs="+", help="labels of all variants' outputs")
+    parser.add_argument("--partition", help="partition that grows for `capacity`")
     parser.add_argument(
         "--work", type=Path, default=Path("/var/tmp/benchmarks"), help="folder for everything; not a tmpfs"
     )
     parser.add_argument("--results", type=Path, help="where the report goes too, as Markdown")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.runs < 1:
         parser.error("--runs must be at least 1")
+    system = SYSTEMS[options.system]
+    options.image = options.image or f"//{system.folder}/envs/prod:disk-img"
+    options.changed = options.changed or f"{system.folder}/rootfs/etc/hosts"
+    options.one = options.one or system.outputs("dev")
+    options.variants = options.variants or system.outputs(*system.variants)
+    options.partition = options.partition or system.partition
     return options
 
 
@@ -126,7 +151,7 @@ def main() -> int:
     text = report.render(results)
     print(text, end="")
     if options.results:
-        options.results.write_text(report.HEADING + text, encoding="utf-8")
+        options.results.write_text(report.heading(options.system, options.results) + text, encoding="utf-8")
     return 0
 
 

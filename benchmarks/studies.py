@@ -13,8 +13,8 @@ from benchmarks.report import ActionMemory, Builds, Capacity
 from benchmarks.workspace import Workspace
 
 SECTOR = 512  # bytes
-_GIB_SECTORS = (1 << 30) // SECTOR
-CAPACITIES = {"10 GiB": 10 * _GIB_SECTORS, "1 TiB": 1024 * _GIB_SECTORS}
+_GIB = 1 << 30
+_LARGE = {"1 TiB": 1024 * _GIB // SECTOR}  # sectors
 
 
 def memory(setting: Setting) -> tuple[ActionMemory, ...]:
@@ -41,18 +41,25 @@ def resize(layout: dict[str, Any], partition: str, sectors: int) -> dict[str, An
     return layout | {"partitions": rows, "size": layout["size"] + more}
 
 
+def capacities(layout: dict[str, Any], partition: str) -> dict[str, int]:
+    """Sizes of a partition, in sectors, by their names: the one that it has, and a large one."""
+    own = next(each["size"] for each in layout["partitions"] if each["name"] == partition)
+    return {f"{own * SECTOR / _GIB:g} GiB": own, **_LARGE}
+
+
 def capacity(setting: Setting, partition: str, rounds: int) -> tuple[Capacity, ...]:
-    """The disk image with the same content, its root partition of 10 GiB and of 1 TiB.
+    """The disk image with the same content, a partition of its own size and of 1 TiB.
 
     The two actions that see the capacity are run: the partition table's plan, and the archive.
     """
     root = setting.workspace.execution_root
     plan, archive = setting.the("GptPlan"), setting.the("ImageArchive")
     layout = json.loads((root / plan.value("--layout")).read_text(encoding="utf-8"))
-    seconds: dict[str, list[float]] = {name: [] for name in CAPACITIES}
-    folders = {name: setting.scratch / f"capacity-{name.replace(' ', '-')}" for name in CAPACITIES}
+    sizes = capacities(layout, partition)
+    seconds: dict[str, list[float]] = {name: [] for name in sizes}
+    folders = {name: setting.scratch / f"capacity-{name.replace(' ', '-')}" for name in sizes}
     disks = {}
-    for name, sectors in CAPACITIES.items():
+    for name, sectors in sizes.items():
         resized = resize(layout, partition, sectors)
         disks[name] = resized["size"] * SECTOR
         folders[name].mkdir(exist_ok=True)

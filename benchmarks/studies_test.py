@@ -20,3 +20,8 @@ def test_resize_moves_what_is_behind() -> None:
             {"name": "c", "start": 80, "size": 20},
         ],
     }
+
+
+def test_capacities_are_the_own_one_and_a_large_one() -> None:
+    layout = {"partitions": [{"name": "a", "size": 2048}, {"name": "b", "size": 100 << 21}]}
+    assert studies.capacities(layout, "b") == {"100 GiB": 100 << 21, "1 TiB": 1 << 31}
