@@ -1,9 +1,12 @@
-"""Namespaces of Linux: another user, host name, set of processors, and mounts of one's own, without any privilege."""
+"""Namespaces of Linux: another user, host name, set of processors, mounts and network of one's own, without any privilege."""
 
 import ctypes
+import fcntl
+import ipaddress
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 from sysimage.errors import UserError
@@ -13,10 +16,18 @@ _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUTS = 0x04000000
 _CLONE_NEWIPC = 0x08000000
 _CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
 _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_PRIVATE = 0x40000
 _MNT_DETACH = 2
+
+# linux/sockios.h, linux/if.h; struct ifreq is a name and a union of 24 bytes, struct in6_ifreq address, prefix, interface.
+_SIOCSIFFLAGS = 0x8914
+_SIOCSIFADDR = 0x8916
+_IFF_UP = 0x1
+_FLAGS_REQUEST = struct.Struct("16sH22x")
+_ADDRESS_REQUEST = struct.Struct("16sIi")
 
 # Where the C library reads how many processors there are.
 ONLINE = "/sys/devices/system/cpu/online"
@@ -51,18 +62,44 @@ def isolate(uid: int, gid: int, host_name: str = "") -> None:
     Raises:
         UserError: the kernel does not allow it.
     """
+    _enter(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWIPC, uid, gid)
+    _check(_library().mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "have mounts of its own")
+    if host_name:
+        socket.sethostname(host_name)
+
+
+def own_network(addresses: Iterable[str]) -> None:
+    """Moves this process, which must have one thread only, into a network that nobody else is in.
+
+    It reaches itself at 127.0.0.1, ::1 and further addresses, at any port, and nothing else. It stays the user that it is.
+
+    Args:
+        addresses: IPv6 addresses that it has besides.
+
+    Raises:
+        UserError: the kernel does not allow it.
+    """
+    _enter(_CLONE_NEWNET, os.getuid(), os.getgid())
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
+            fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _FLAGS_REQUEST.pack(b"lo", _IFF_UP))
+            for address in addresses:
+                packed = ipaddress.IPv6Address(address).packed
+                request = _ADDRESS_REQUEST.pack(packed, 128, socket.if_nametoindex("lo"))
+                fcntl.ioctl(any_socket, _SIOCSIFADDR, request)
+    except OSError as error:
+        raise UserError(f"cannot have a network of its own: {error.strerror}", hint=_HINT) from error
+
+
+def _enter(flags: int, uid: int, gid: int) -> None:
     outer_uid, outer_gid = os.getuid(), os.getgid()
-    flags = _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWIPC
-    _check(_library().unshare(flags), "make a user namespace")
+    _check(_library().unshare(_CLONE_NEWUSER | flags), "make a user namespace")
     try:
         Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
         Path("/proc/self/uid_map").write_text(f"{uid} {outer_uid} 1", encoding="ascii")
         Path("/proc/self/gid_map").write_text(f"{gid} {outer_gid} 1", encoding="ascii")
     except OSError as error:
         raise UserError(f"cannot become user {uid}: {error.strerror}", hint=_HINT) from error
-    _check(_library().mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "have mounts of its own")
-    if host_name:
-        socket.sethostname(host_name)
 
 
 def mount_memory(folder: Path) -> None:

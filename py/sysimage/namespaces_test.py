@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sysimage import namespaces
 from sysimage.errors import UserError
-from sysimage.reproducibility import namespaces
 
 HINT = "(hint: this test needs user namespaces; the container has them: gitlab-ci/container/container-run.sh)"
 
@@ -44,6 +44,36 @@ def test_no_namespaces() -> None:
         namespaces.isolate(0, 0)
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
         namespaces.isolate(0, 0)
+        return ""
+
+    assert in_child(what) == f"cannot make a user namespace: No space left on device {HINT}"
+
+
+def test_network_of_its_own_has_the_same_port_at_each_address() -> None:
+    def what() -> str:
+        namespaces.own_network(["fd00:1::1", "fd00:1::2"])
+        hosts = ["fd00:1::1", "fd00:1::2", "::1", "127.0.0.1"]
+        families = [socket.AF_INET6, socket.AF_INET6, socket.AF_INET6, socket.AF_INET]
+        servers = [
+            socket.create_server((host, 80), family=family) for host, family in zip(hosts, families, strict=True)
+        ]
+        for host in hosts:
+            socket.create_connection((host, 80)).close()
+        try:
+            socket.create_connection(("fd00:1::3", 80))
+        except OSError as error:
+            return f"{os.getuid()} {len(servers)} {error.strerror}"
+        return "reached"
+
+    assert in_child(what).startswith(f"{os.getuid()} 4 ")
+    assert "unreachable" in in_child(what)
+
+
+def test_no_network_of_its_own() -> None:
+    def what() -> str:
+        namespaces.isolate(0, 0)
+        Path("/proc/sys/user/max_user_namespaces").write_text("0")
+        namespaces.own_network([])
         return ""
 
     assert in_child(what) == f"cannot make a user namespace: No space left on device {HINT}"

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sysimage import namespaces
 from sysimage.errors import UserError
-from sysimage.reproducibility import execute, namespaces, record, staging
+from sysimage.reproducibility import execute, record, staging
 from sysimage.reproducibility.environment import Environment
 from sysimage.reproducibility.execute import Place
 from sysimage.reproducibility.graph import Graph
