@@ -2,7 +2,7 @@
 
 load("//toolchains/vm:defs.bzl", "vm_test")
 
-def upgrade_tests(os, fixtures, plugin, unhealthy = []):
+def upgrade_tests(os, fixtures, plugin, unhealthy, deps = []):
     """Declares the test of a system's upgrades, in the package of its tests.
 
     `:upgrade_test`: upgrades that come to their end, one that finds its root damaged, and upgrades that the power cuts
@@ -13,6 +13,7 @@ def upgrade_tests(os, fixtures, plugin, unhealthy = []):
         fixtures: the library with its fixtures.
         plugin: the same, as Python imports it.
         unhealthy: test files about the same upgrade, of what a new version does that never becomes healthy.
+        deps: what these need besides.
     """
     dev = "//ic-os/{}/envs/dev:".format(os)
     vm_test(
@@ -31,8 +32,9 @@ def upgrade_tests(os, fixtures, plugin, unhealthy = []):
             "UPDATE": dev + "update-img-test.tar.zst",
             "VERSION": dev + "version.txt",
         },
-        deps = [
+        deps = deps + [
             fixtures,
+            "//tests/vm:unhealthy",
             "//tests/vm:upgrade_log",
         ],
     )
