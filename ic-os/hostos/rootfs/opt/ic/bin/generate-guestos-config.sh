@@ -150,17 +150,25 @@ make_uuid() {
         sed -E 's/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/\1-\2-8\3-8\4-\5/'
 }
 
-# fill TEMPLATE: with values in the place of @NAMES@. Only the command line may have characters that XML takes for its own.
+# fill: the description of the machine, with values in the place of @NAMES@. Only the command line may have characters that XML takes for its own.
 fill() {
-    VALUES="TYPE=${type}
+    VALUES="NAME=guestos
+TYPE=${type}
 CPU=${cpu}
 CPU_FEATURES=${cpu_features}
 MAC=${mac}
 MEMORY=${memory}
 UUID=$(make_uuid)
 VCPUS=${vcpus}
+FOLDER=/run/guestos
+BLOCK_DEVICE=/dev/hostlvm/guestos
+BRIDGE=br6
+TAP=guestos
+VSOCK_CID=3
+CONSOLE_LOG=/var/log/libvirt/qemu/guestos-console.log
+SEV_FIRMWARE=${sev_firmware}
 COMMAND_LINE=$(printf '%s\n' "${command_line}" | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g')" \
-        awk -f "${SHARE}/fill-template.awk" "$1"
+        awk -f "${SHARE}/fill-template.awk" "${SHARE}/machine.xml.template"
 }
 
 sev=no
@@ -183,19 +191,17 @@ rm -f "${OUT}/guestos.xml" "${OUT}/launch"
 "${BIN}/host-config.sh" check || die "no guest is started with such a configuration"
 mac="$("${BIN}/deterministic-address.sh" mac guestos)"
 vcpus="$(get nr_of_vcpus)"
-command_line=''
+command_line='' sev_firmware=''
 choose_memory
 choose_acceleration
 choose_protection
 make_medium
 if [ "${sev}" = yes ]; then
     "${BIN}/take-guest-kernel.sh"
-    command_line="$(cat "${OUT}/cmdline")"
-    template=guestos.xml.sev.template
+    command_line="$(cat "${OUT}/cmdline")" sev_firmware=/opt/ic/share/sev-firmware.fd
 else
     cp "${ROOT}/usr/share/OVMF/OVMF_VARS_4M.fd" "${OUT}/firmware-variables.fd"
-    template=guestos.xml.template
 fi
 printf '%s\n' "acceleration=${acceleration}" "sev_snp=${sev}" > "${OUT}/launch"
-fill "${SHARE}/${template}" > "${OUT}/guestos.xml.new"
+fill > "${OUT}/guestos.xml.new"
 mv "${OUT}/guestos.xml.new" "${OUT}/guestos.xml"
