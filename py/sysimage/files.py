@@ -1,12 +1,18 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import contextlib
+import ctypes
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from sysimage.errors import UserError
+
+# Of renameat2(2).
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 @contextlib.contextmanager
@@ -55,3 +61,45 @@ def write_source(path: Path | str, text: str) -> None:
         file.write(text.encode("utf-8", "surrogateescape"))
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path | str, known: Collection[str]) -> Iterator[Path]:
+    """A folder to be filled that takes its name only when the block ends well, in the place of one that is there.
+
+    It lies beside its place meanwhile, so that taking it costs nothing.
+
+    Args:
+        path: the folder. Its parent is there.
+        known: names that may be in one that is there; a folder with others is somebody else's, and stays.
+
+    Raises:
+        UserError: it is no folder or somebody else's; its place cannot be written.
+    """
+    path = Path(path).absolute()
+    try:
+        strange = sorted(set(os.listdir(path)) - {*known}) if os.path.lexists(path) else []
+        if strange:
+            raise UserError(f"{path} has something else in it, {strange[0]}", hint="name another folder, or empty it")
+        scratch = tempfile.TemporaryDirectory(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    with scratch as folder:
+        made = Path(folder) / path.name
+        made.mkdir(mode=0o755)
+        yield made
+        try:
+            if path.exists():
+                _exchange(made, path)
+            else:
+                os.rename(made, path)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _exchange(first: Path, second: Path) -> None:
+    """Exchanges two names in one step, which Python has no function for."""
+    library = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(first), os.fsencode(second)
+    if library.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(second))

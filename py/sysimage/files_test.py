@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import os
 import resource
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sysimage.errors import UserError
-from sysimage.files import write_source
+from sysimage.files import atomic_folder, write_source
 
 
 def test_a_source_keeps_its_mode(tmp_path: Path) -> None:
@@ -52,3 +52,39 @@ def test_a_source_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkey
     monkeypatch.setattr(os, "replace", traced_replace)
     write_source(lock, "new\n")
     assert calls == [("fsync", b"new\n"), ("replace", b"new\n")]
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    for content in ("one", "two"):
+        with atomic_folder(folder, ["file"]) as made:
+            (made / "file").write_text(content)
+            assert folder.exists() == (content == "two")
+        assert (folder / "file").read_text() == content
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_folder_that_is_not_finished_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with atomic_folder(folder, ["file"]) as made:
+        (made / "file").write_text("one")
+    with pytest.raises(KeyboardInterrupt), atomic_folder(folder, ["file"]) as made:
+        (made / "file").write_text("half")
+        raise KeyboardInterrupt
+    assert (folder / "file").read_text() == "one"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_folders_that_are_not_for_taking(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/letter").touch()
+    (tmp_path / "file").touch()
+    for name, message in (
+        ("full", "{} has something else in it, letter (hint: name another folder, or empty it)"),
+        ("file", "cannot write {}: Not a directory"),
+        ("none/out", "cannot write {}: No such file or directory"),
+    ):
+        with pytest.raises(UserError) as caught, atomic_folder(tmp_path / name, ["file"]):
+            raise AssertionError
+        assert str(caught.value) == message.format(tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == ["file", "full"]
