@@ -15,6 +15,8 @@ Runs COMMAND (a shell when there is none) in the build environment, with this re
               mkosi). Bazel has no sandbox there.
   --share FILE
               a file or folder of this machine that the command sees too, under its own path, read-only; may be repeated
+  --write FOLDER
+              a folder of this machine that the command may write to as well, under its own path; may be repeated
   --prune     remove what no longer serves: roots of former definitions, Bazel outputs of repositories that are gone
   --help      this text
 
@@ -221,7 +223,7 @@ run_engine() {
 
 # binds: triples of how (bind or ro-bind), place on the machine, place inside. environment: NAME=VALUE, nothing else is set.
 binds=() environment=()
-# shared: absolute paths of what --share names.
+# shared: absolute paths of what --share and --write name, each behind how it is bound.
 shared=()
 
 # The machine's ways to its package registries: variables, certificates, configuration of apt, pip and npm.
@@ -303,7 +305,7 @@ prune() {
 }
 
 main() {
-  local name key path
+  local name key i
   as_root=
   while (($#)); do
     case $1 in
@@ -312,7 +314,11 @@ main() {
       --as-root) as_root=1 && shift ;;
       --share)
         [[ -e ${2:-} ]] || die "--share ${2:-}: there is no such file" "name one that exists"
-        shared+=("$(realpath --no-symlinks -- "$2")") && shift 2
+        shared+=(ro-bind "$(realpath --no-symlinks -- "$2")") && shift 2
+        ;;
+      --write)
+        [[ -d ${2:-} ]] || die "--write ${2:-}: there is no such folder" "name one that exists"
+        shared+=(bind "$(realpath --no-symlinks -- "$2")") && shift 2
         ;;
       --*) die "unknown option $1" "container-run.sh --help lists them" ;;
       *) break ;;
@@ -326,7 +332,9 @@ main() {
   share_configuration
   share_caches "${key}"
   # After the caches: a running Bazel server need not see these.
-  for path in "${shared[@]}"; do binds+=(ro-bind "$(realpath -- "${path}")" "${path}"); done
+  for ((i = 0; i < ${#shared[@]}; i += 2)); do
+    binds+=("${shared[i]}" "$(realpath -- "${shared[i + 1]}")" "${shared[i + 1]}")
+  done
   if [[ ${name} == bwrap ]]; then
     make_root "${cache}/root-${key}"
     enter_root "${cache}/root-${key}" "$@"
