@@ -33,7 +33,8 @@ DATA_FOLDERS = ("usr/share/qemu", "usr/share/seabios")
 # at each change of process, and wide ones worked on a piece at a time. A fifth level of page tables (la57) is one more
 # to walk at each miss; SMAP changes a flag around each access to a program's memory, which ends a translated block, and
 # so do protection keys (pku). A boot takes a quarter less processor time without all that.
-_EMULATED = "max,erms=off,fsrm=off,avx=off,avx2=off,mpx=off,la57=off,smap=off,pku=off"
+SLOW_FEATURES = ("erms", "fsrm", "avx", "avx2", "mpx", "la57", "smap", "pku")
+_EMULATED = ",".join(["max", *(f"{feature}=off" for feature in SLOW_FEATURES)])
 
 # Removable media: the controller, once a machine, and each medium.
 _REMOVABLE_CONTROLLER = "qemu-xhci"
@@ -120,10 +121,15 @@ def kvm_usable() -> bool:
     The device alone says nothing: a paravirtual back end opens, and hangs Debian's kernels.
     A processor that shows its virtualization extension can do it.
     """
-    if platform.machine() != "x86_64" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    return os.access("/dev/kvm", os.R_OK | os.W_OK) and processor_virtualizes()
+
+
+def processor_virtualizes(root: Path = Path("/")) -> bool:
+    """Whether the processor shows its virtualization extension. root: of the machine that is asked."""
+    if platform.machine() != "x86_64":
         return False
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        text = (root / "proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
         return False
     flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
