@@ -1,4 +1,4 @@
-"""What is prepared for virsh on machines that are made up: files, descriptions as golden files and by libvirt's schema, refusals."""
+"""What is prepared for virsh on machines that are made up: files, descriptions (golden, libvirt's schema), refusals."""
 
 import os
 import resource
@@ -131,15 +131,15 @@ def check_schema(domain: Path) -> None:
         ),
     ],
 )
-def test_launches(
-    machine: Machine, able: tuple[str, bool, str], words: list[str], golden: str, said: str
-) -> None:
+def test_launches(machine: Machine, able: tuple[str, bool, str], words: list[str], golden: str, said: str) -> None:
     machine.able(*able)
     words = [word.format(firmware=machine.firmware) for word in words]
     status, text, errors = machine.prepare(*SAMPLE, *words)
     assert (status, errors) == (0, "")
     domain = machine.out / "domain.xml"
-    made = domain.read_text().replace(str(machine.out), PLACE).replace(str(machine.firmware), "/machines/OVMF.amdsev.fd")
+    made = (
+        domain.read_text().replace(str(machine.out), PLACE).replace(str(machine.firmware), "/machines/OVMF.amdsev.fd")
+    )
     assert made == (GOLDEN / f"{golden}.xml").read_text()
     check_schema(domain)
     connect = "  virsh --connect qemu:///system"
@@ -188,10 +188,12 @@ def test_printed_commands(machine: Machine) -> None:
     assert (status, errors) == (0, "")
     folder = machine.root / "programs"
     folder.mkdir()
-    (folder / "virsh").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\" --\n[ \"$3\" != create ] || test -f \"$4\"\n")
+    (folder / "virsh").write_text('#!/bin/sh\nprintf \'%s\\n\' "$@" --\n[ "$3" != create ] || test -f "$4"\n')
     (folder / "virsh").chmod(0o755)
     commands = "\n".join(line for line in text.splitlines() if line.startswith("  "))
-    done = subprocess.run(["/bin/sh", "-e", "-c", commands], env={"PATH": str(folder)}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["/bin/sh", "-e", "-c", commands], env={"PATH": str(folder)}, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines() == [
         word
         for words in (["create", f"{machine.out}/domain.xml"], ["console", "bn.1"], ["destroy", "bn.1"])
@@ -221,7 +223,9 @@ def other_layout() -> gpt.Layout:
     """Boundary-guestOS's with config one MiB smaller."""
     layout = gpt.load(LAYOUT)
     parts = [
-        gpt.Partition(each.number, each.name, each.start, each.size - 2048 * (each.name == "config"), each.type, each.guid)
+        gpt.Partition(
+            each.number, each.name, each.start, each.size - 2048 * (each.name == "config"), each.type, each.guid
+        )
         for each in layout.partitions
     ]
     return gpt.Layout(layout.disk_guid, layout.size, tuple(parts))
@@ -250,9 +254,17 @@ def other_layout() -> gpt.Layout:
             "{folder}/machine has something else in it, dev (hint: name another folder, or empty it)",
         ),
         ("", ["file"], "unexpected argument 'file' (hint: options are written --NAME=VALUE; --help lists them)"),
-        ("", ["--memory"], "unexpected argument '--memory' (hint: options are written --NAME=VALUE; --help lists them)"),
+        (
+            "",
+            ["--memory"],
+            "unexpected argument '--memory' (hint: options are written --NAME=VALUE; --help lists them)",
+        ),
         ("", ["--memory=0"], "flag --memory=0: 0 is not a positive integer (hint: --help lists the flags)"),
-        ("", ["--ipv6_replica_ip=::1"], "Unknown command line flag 'ipv6_replica_ip'. Did you mean: ipv6_replica_ips ?"),
+        (
+            "",
+            ["--ipv6_replica_ip=::1"],
+            "Unknown command line flag 'ipv6_replica_ip'. Did you mean: ipv6_replica_ips ?",
+        ),
         ("", ["--hostname=two words"], "hostname 'two words'"),
         (
             "svm",
