@@ -1,8 +1,8 @@
 """What OVMF, the UEFI firmware of virtual machines, says of itself in the table at its end.
 
 Source: edk2, OvmfPkg/ResetVector/Ia16/ResetVectorVtf0.asm. The table ends 32 bytes before the end of the image and is
-read backwards. Each entry is its data, its length (16 bits, of the whole entry) and its GUID; the last one is the table's
-own, and its length is that of all.
+read backwards. Each entry is its data, its length (16 bits, of the whole entry) and its GUID; the last one is the
+table's own, and its length is that of all.
 """
 
 import struct

@@ -228,7 +228,8 @@ def main(argv: Sequence[str]) -> None:
         values = describe(_NAME.value, out, launch, firmware, files.command_line)
         (made / DOMAIN).write_text(fill(values), errors="surrogateescape")
     print(
-        f"{out} has the machine {_NAME.value} ({launch}). To start it, to see its console (Ctrl-] leaves it), to end it:"
+        f"{out} has the machine {_NAME.value} ({launch}). "
+        "To start it, to see its console (Ctrl-] leaves it), to end it:"
     )
     virsh = f"  virsh --connect {_CONNECT.value}"
     print(f"{virsh} create {quote(str(out / DOMAIN))}\n{virsh} console {_NAME.value}\n{virsh} destroy {_NAME.value}")
