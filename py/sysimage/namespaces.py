@@ -1,4 +1,4 @@
-"""Namespaces of Linux: another user, host name, set of processors, mounts and network of one's own, without any privilege."""
+"""Namespaces of Linux: another user, host name, set of processors, mounts and network, without any privilege."""
 
 import ctypes
 import fcntl
@@ -22,7 +22,7 @@ _MS_REC = 0x4000
 _MS_PRIVATE = 0x40000
 _MNT_DETACH = 2
 
-# linux/sockios.h, linux/if.h; struct ifreq is a name and a union of 24 bytes, struct in6_ifreq address, prefix, interface.
+# linux/sockios.h, linux/if.h; struct ifreq is a name and a union of 24 bytes, in6_ifreq address, prefix, interface.
 _SIOCSIFFLAGS = 0x8914
 _SIOCSIFADDR = 0x8916
 _IFF_UP = 0x1
@@ -71,7 +71,7 @@ def isolate(uid: int, gid: int, host_name: str = "") -> None:
 def own_network(addresses: Iterable[str]) -> None:
     """Moves this process, which must have one thread only, into a network that nobody else is in.
 
-    It reaches itself at 127.0.0.1, ::1 and further addresses, at any port, and nothing else. It stays the user that it is.
+    It reaches itself at 127.0.0.1, ::1 and further addresses, at any port, and nothing else. It stays its user.
 
     Args:
         addresses: IPv6 addresses that it has besides.

@@ -1,4 +1,4 @@
-"""A client of the gateway: single requests, and a pool of connections that are kept, as a browser's or a library's is."""
+"""A client of the gateway: single requests, and a pool of connections that are kept, as a browser's is."""
 
 import asyncio
 import http.client

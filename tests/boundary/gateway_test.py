@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pytest
 
-from boundary_bootstrap_config import BOUNDARY as OPTIONS
 from bootstrap_config import make_image, make_tree
+from boundary_bootstrap_config import BOUNDARY as OPTIONS
 from sysimage import namespaces
 from sysimage.extents import Sources
 from sysimage.materialise import write_raw
@@ -216,7 +215,7 @@ def test_burst_loses_none(gateway: Gateway) -> None:
 
 
 def test_burst_loses_none_while_a_replica_goes(gateway: Gateway) -> None:
-    first, second = gateway.replicas
+    first = gateway.replicas[0]
     bodies = [f"request {number}".encode() for number in range(FEWER)]
 
     def go() -> None:
@@ -315,7 +314,7 @@ def through(attempt: Callable[[], str]) -> str:
 
 
 def test_firewall_drops_what_is_not_named(gateway: Gateway) -> None:
-    """In: metrics, which run and are for nobody. Out: another port of a replica. Then the test opens both, and they get through."""
+    """In: metrics, which run and are for nobody. Out: another port of a replica. Opened by the test, both get through."""
     machine = gateway.machine
 
     def metrics() -> str:

@@ -1,4 +1,4 @@
-"""Configurations with which there is no gateway: one line on the console says so, nothing is served, and the system is well."""
+"""Configurations with which there is no gateway: one line on the console says so, nothing is served."""
 
 import socket
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from boundary_bootstrap_config import BOUNDARY as OPTIONS
 from bootstrap_config import TAR, make_archive, make_tree
+from boundary_bootstrap_config import BOUNDARY as OPTIONS
 from sysimage import tree
 from sysimage.vm import disks
 from sysimage.vm.testing import free_port, path

@@ -1,6 +1,6 @@
 """A new version that never confirms itself: killed before it can, or with a replica that never runs.
 
-The machine is back at the old one, which is as it was. That the boot loader counts a boot which was killed is GRUB's and
+The machine is back at the old one, which is as it was. That a boot which was killed counts is GRUB's and
 manageboot.sh's doing, the same for all systems, so one system is enough for it.
 """
 
