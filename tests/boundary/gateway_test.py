@@ -314,7 +314,7 @@ def through(attempt: Callable[[], str]) -> str:
 
 
 def test_firewall_drops_what_is_not_named(gateway: Gateway) -> None:
-    """In: metrics, which run and are for nobody. Out: another port of a replica. Opened by the test, both get through."""
+    """In: metrics, which run and are for nobody. Out: another port of a replica. Once opened, both get through."""
     machine = gateway.machine
 
     def metrics() -> str:

@@ -1,4 +1,4 @@
-"""A variant under SEV-SNP without boot loader, as a host launches it: by kernel, initrd and command line out of its image.
+"""A variant under SEV-SNP without boot loader, as a host launches it: by kernel, initrd and command line of its image.
 
 There is no SEV-SNP here, so nothing is measured and no memory is encrypted: what is shown is that the files are those
 of the image, and that they boot it. The guest's part of SEV-SNP is looked at as far as it goes without the processor.
