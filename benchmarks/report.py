@@ -69,7 +69,8 @@ def heading(system: str, path: Path) -> str:
 # Results: {system}
 
 Written by `benchmarks/compare.sh --system {system} --results benchmarks/{path.name}`; what is compared, and why it
-is fair, stands in [README.md](README.md). Seconds are medians, with the fastest and the slowest round in brackets; less is better.
+is fair, stands in [README.md](README.md). Seconds are medians, with the fastest and the slowest round in brackets; less
+is better.
 
 """
 
