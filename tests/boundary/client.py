@@ -1,4 +1,4 @@
-"""A client of the gateway: single requests, and a pool of connections that are kept, as a browser's is."""
+"""A client of the gateway: single requests, and a pool of connections that are kept, as a library's is."""
 
 import asyncio
 import http.client
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 SECONDS: Final = 180.0  # for an answer, from a machine that is emulated
+HANDSHAKES: Final = 16  # at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,13 @@ class Client:
 
     async def _burst(self, path: str, bodies: Sequence[bytes], connections: int) -> list[tuple[int, bytes]]:
         found: list[tuple[int, bytes]] = [(0, b"")] * len(bodies)
+        handshakes = asyncio.Semaphore(HANDSHAKES)
 
         async def share(first: int) -> None:
-            reader, writer = await asyncio.open_connection(
-                "127.0.0.1", self.port, ssl=self.context, server_hostname=self.name, ssl_handshake_timeout=SECONDS
-            )
+            async with handshakes:
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", self.port, ssl=self.context, server_hostname=self.name, ssl_handshake_timeout=SECONDS
+                )
             for number in range(first, len(bodies), connections):
                 body = bodies[number]
                 head = f"POST {path} HTTP/1.1\r\nHost: {self.name}\r\nContent-Length: {len(body)}\r\n\r\n"

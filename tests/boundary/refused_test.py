@@ -1,4 +1,4 @@
-"""Configurations with which there is no gateway: one line on the console says so, nothing is served."""
+"""Without a proper configuration there is no gateway: a line on the console says so, and the system is well."""
 
 import socket
 from collections.abc import Iterator
