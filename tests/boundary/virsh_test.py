@@ -15,9 +15,9 @@ import pytest
 
 from sysimage.vm.qemu import Disk, Machine, VirtualMachine
 from sysimage.vm.testing import log, path, tool
-from tests.vm.system import Running, System
+from tests.boundary.boundary import BOUNDARY
+from tests.vm.system import Running
 
-SYSTEM = System("boundary-guestos", size=50 << 30, memory=2048)
 HOSTNAME = "boundary-virsh"
 
 
@@ -71,7 +71,7 @@ def guest(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with VirtualMachine(
         described(prepared / "domain.xml"), tool(), tmp_path_factory.mktemp("virsh"), log("virsh")
     ) as running:
-        guest = Running(running, prepared / "disk.img", SYSTEM)
+        guest = Running(running, prepared / "disk.img", BOUNDARY)
         guest.login()
         yield guest
 
