@@ -1,11 +1,13 @@
 """Namespaces of Linux: another user, host name, set of processors, mounts and network, without any privilege."""
 
 import ctypes
+import errno
 import fcntl
 import ipaddress
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +30,7 @@ _SIOCSIFADDR = 0x8916
 _IFF_UP = 0x1
 _FLAGS_REQUEST = struct.Struct("16sH22x")
 _ADDRESS_REQUEST = struct.Struct("16sIi")
+_ADDRESS_SECONDS = 60.0
 
 # Where the C library reads how many processors there are.
 ONLINE = "/sys/devices/system/cpu/online"
@@ -68,18 +71,20 @@ def isolate(uid: int, gid: int, host_name: str = "") -> None:
         socket.sethostname(host_name)
 
 
-def own_network(addresses: Iterable[str]) -> None:
+def own_network(addresses: Iterable[str], uid: int | None = None, gid: int | None = None) -> None:
     """Moves this process, which must have one thread only, into a network that nobody else is in.
 
-    It reaches itself at 127.0.0.1, ::1 and further addresses, at any port, and nothing else. It stays its user.
+    It reaches itself at 127.0.0.1, ::1 and further addresses, at any port, and nothing else.
 
     Args:
         addresses: IPv6 addresses that it has besides.
+        uid: the user that it is from now on; None: the one that it is.
+        gid: its group; None likewise.
 
     Raises:
         UserError: the kernel does not allow it.
     """
-    _enter(_CLONE_NEWNET, os.getuid(), os.getgid())
+    _enter(_CLONE_NEWNET, os.getuid() if uid is None else uid, os.getgid() if gid is None else gid)
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
             fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _FLAGS_REQUEST.pack(b"lo", _IFF_UP))
@@ -87,8 +92,22 @@ def own_network(addresses: Iterable[str]) -> None:
                 packed = ipaddress.IPv6Address(address).packed
                 request = _ADDRESS_REQUEST.pack(packed, 128, socket.if_nametoindex("lo"))
                 fcntl.ioctl(any_socket, _SIOCSIFADDR, request)
+                _wait_for_address(address)
     except OSError as error:
         raise UserError(f"cannot have a network of its own: {error.strerror}", hint=_HINT) from error
+
+
+def _wait_for_address(address: str) -> None:
+    """Waits until an address can be listened at: the kernel makes it one a moment after it was added."""
+    deadline = time.monotonic() + _ADDRESS_SECONDS
+    while True:
+        with socket.socket(socket.AF_INET6) as probe:
+            try:
+                return probe.bind((address, 0))
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL or time.monotonic() > deadline:
+                    raise
+        time.sleep(0.01)
 
 
 def _enter(flags: int, uid: int, gid: int) -> None:

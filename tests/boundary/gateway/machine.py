@@ -4,8 +4,6 @@
 Only the paths in nginx's configuration are others.
 """
 
-import ctypes
-import fcntl
 import functools
 import http.client
 import os
@@ -13,7 +11,6 @@ import re
 import shlex
 import socket
 import ssl
-import struct
 import subprocess
 import threading
 import time
@@ -23,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sysimage import locked_tool
+from sysimage import locked_tool, namespaces
 from tests.boundary.configuration.rootfs import FULL, Gateway
 
 PROGRAMS: Final = Path("tests/boundary/gateway/programs").absolute()
@@ -39,11 +36,6 @@ PAGE: Final = {
 }
 MIME_TYPES: Final = "types { text/html html; application/javascript js; application/json json; }\n"
 
-# linux/sched.h, linux/sockios.h, linux/if.h.
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_SIOCSIFFLAGS, _SIOCSIFADDR = 0x8914, 0x8916
-_UP_AND_RUNNING = 0x41
-
 
 @functools.cache
 def enter(account: int = 1000) -> None:
@@ -52,36 +44,9 @@ def enter(account: int = 1000) -> None:
     Args:
         account: its number from now on: an ordinary one, as nginx has in the image, or 0, which may change the network.
     """
-    user, group = os.getuid(), os.getgid()
-    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "no network of its own for this test")
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{account} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{account} {group} 1")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", _UP_AND_RUNNING))
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
-        for address in REPLICAS:
-            packed = socket.inet_pton(socket.AF_INET6, address)
-            fcntl.ioctl(control, _SIOCSIFADDR, struct.pack("16sIi", packed, 128, socket.if_nametoindex("lo")))
-    for address in REPLICAS:
-        _wait_for_address(address)
+    namespaces.own_network(REPLICAS, account, account)
     # In the image nginx has the capability for it.
     Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
-
-
-def _wait_for_address(address: str) -> None:
-    """Waits until an address that was added can be listened at."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        with socket.socket(socket.AF_INET6) as probe:
-            try:
-                probe.bind((address, 0))
-            except OSError:
-                time.sleep(0.01)
-            else:
-                return
-    raise TimeoutError(f"{address} does not become an address of this machine")
 
 
 def command(program: str, *words: str) -> list[str]:
