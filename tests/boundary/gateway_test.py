@@ -80,8 +80,8 @@ class Gateway:
         self.wait_until(f'test "$(cut -d " " -f 2 /run/ic-replicas/state | xargs)" = "{" ".join(states)}"')
 
     def wait_for_health(self, status: int) -> None:
-        """Waits until nginx, which reads its list anew, says how the gateway is."""
-        attempts(lambda: self.client.ask("GET", "/health").status == status)
+        """Waits until nginx, which reads its list anew, says how the gateway is, several times in a row."""
+        attempts(lambda: all(self.client.ask("GET", "/health").status == status for _ in range(4)))
 
     def wait_for_only(self, replica: Replica) -> None:
         """Waits until a replica answers several times in a row; the others' answers may be none."""

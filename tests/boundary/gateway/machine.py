@@ -171,10 +171,15 @@ class Machine(Gateway):
         raise RuntimeError(f"nginx does not run: {errors.read_text()}")
 
     def wait_for_list(self, healthy: bool) -> None:
-        """Waits until all workers know that there are healthy replicas, or that there are none."""
+        """Waits until all workers know that there are healthy replicas, or that there are none: ten in a row say so.
+
+        Those that are to end take connections for a moment yet.
+        """
         deadline = time.monotonic() + SECONDS
+        row = 0
         while time.monotonic() < deadline:
-            if self.ask("GET", "/health").status == (200 if healthy else 503):
+            row = row + 1 if self.ask("GET", "/health").status == (200 if healthy else 503) else 0
+            if row == 10:
                 return
             time.sleep(0.05)
         raise TimeoutError("nginx does not read the list anew")
