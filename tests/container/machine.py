@@ -23,6 +23,21 @@ printf '\\n' >> '{log}'
 """
 
 
+# Stands for docker: says what it was asked to run, and ends with the status of what it would have run.
+TELLING_ENGINE = """
+case $1 in
+  info) exit 0 ;;
+  image) exit 0 ;;
+  run)
+    while [[ $1 != ic-container:* ]]; do shift; done
+    shift
+    printf '%s\\n' "$@"
+    exit 1
+    ;;
+esac
+"""
+
+
 class Machine:
     """The make-believe machine; all of it lies in one folder."""
 
@@ -62,6 +77,19 @@ class Machine:
         program = self.programs / name
         program.write_text(STAND_IN.format(log=self.log, action=action))
         program.chmod(0o755)
+
+    def add_program(self, path: Path) -> Path:
+        """Puts a script of this repository into the checkout, at the same place below it; engines only tell what they get."""
+        place = self.repository / path.absolute().relative_to(Path.cwd())
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+        self.stand_in("docker", TELLING_ENGINE)
+        return place
+
+    def engine_runs(self) -> list[str]:
+        """The arguments of the one run of docker."""
+        (found,) = (call for call in self.calls("docker") if call[0] == "run")
+        return found
 
     def environment(self, **more: str) -> dict[str, str]:
         """What container-run.sh finds in its environment."""
