@@ -79,7 +79,7 @@ class Machine:
         program.chmod(0o755)
 
     def add_program(self, path: Path) -> Path:
-        """Puts a script of this repository into the checkout, at the same place below it; engines only tell what they get."""
+        """Puts a script of this repository into the checkout, at the same place; engines only tell what they get."""
         place = self.repository / path.absolute().relative_to(Path.cwd())
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)

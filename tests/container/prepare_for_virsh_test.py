@@ -1,12 +1,12 @@
-"""ic-os/scripts/bn-virsh/prepare-for-virsh.sh: what it asks virsh, starts in the build environment, and shares with it."""
+"""ic-os/scripts/bn-virsh/prepare-for-virsh.sh: what it asks of virsh, what it starts and shares."""
 
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from boundary_bootstrap_config import BOUNDARY
 
+from boundary_bootstrap_config import BOUNDARY
 from tests.container.machine import Machine
 
 SCRIPT = Path("ic-os/scripts/bn-virsh/prepare-for-virsh.sh")
@@ -39,11 +39,13 @@ def test_the_folder_is_made_where_the_caller_is(machine: Machine) -> None:
     folder = machine.folder
     assert result.stdout.splitlines() == [*PREPARE, f"--out={folder}/bn-virsh", "--hostname=boundary-1"]
     # It is replaced as a whole, so the folder that it lies in must be writable.
-    assert f"type=bind,source={folder},target={folder}/" in machine.engine_runs()
+    assert f"type=bind,source={folder},target={folder}" in machine.engine_runs()
     assert machine.calls("virsh") == [["--connect", "qemu:///system", "domstate", "boundary-guestos"]]
 
 
-@pytest.mark.parametrize("option", ["--image=", "--firmware=", "--certificate_key=", "--accounts_ssh_authorized_keys=admin="])
+@pytest.mark.parametrize(
+    "option", ["--image=", "--firmware=", "--certificate_key=", "--accounts_ssh_authorized_keys=admin="]
+)
 def test_files_are_shared_under_their_own_path(machine: Machine, option: str) -> None:
     file = machine.folder / "a file"
     file.touch()
