@@ -1,21 +1,9 @@
 """What Boundary-guestOS is, and what tells its variants apart: data for `icos_build`."""
 
+load("//ic-os:guest.bzl", "GUEST_KERNEL_ARGUMENTS", "SEV_GUEST_ARGUMENTS")
 load("//ic-os:variant.bzl", "NO_CREDENTIALS", "package_set", "variant")
 
 _MIB = 1024 * 1024
-
-# Of both slots. $boot_state is GRUB's; whatever goes wrong in the kernel ends in a restart, so that GRUB can fall back. The identity
-# of the machine lies in the config partition.
-_KERNEL_ARGUMENTS = " ".join([
-    "dfinity.boot_state=$boot_state",
-    "machine_id=PARTUUID=a5ba3816-beaa-d74d-993e-cfa5aa6ba1f6:machine-id",
-    "console=ttyS0",
-    "panic=10",
-    "oops=panic",
-])
-
-# As GuestOS's (//ic-os/guestos:defs.bzl): the guest trusts its processor and not its host.
-_SEV_ARGUMENTS = ["no-kvmclock", "sev=debug"]
 
 def _worker(origin):
     """What nginx serves: the page and the service worker, by who built it."""
@@ -36,10 +24,7 @@ BOUNDARY_GUESTOS = struct(
     # virtio for a guest; dm-verity for its root, and first of all the processor's own sha256 for it.
     initrd_modules = ["sha256-ssse3", "crc32c-intel", "virtio_pci", "virtio_blk", "dm-verity", "ext4"],
     initrd_programs = ["usr/sbin/dmsetup"],
-    kernel_arguments = {
-        "A": "root=PARTUUID=7c0a626e-e5ea-e543-b5c5-300eb8304db7 dfinity.system=A " + _KERNEL_ARGUMENTS,
-        "B": "root=PARTUUID=a78bc3a8-376c-054a-96e7-3904b915d0c5 dfinity.system=B " + _KERNEL_ARGUMENTS,
-    },
+    kernel_arguments = GUEST_KERNEL_ARGUMENTS,
     # What a launched machine is configured by, unless another medium is given.
     launch_medium = "//ic-os/boundary-guestos:dev_bootstrap.img",
     # The gateway; ssh is there without being named.
@@ -83,7 +68,7 @@ BOUNDARY_GUESTOS = struct(
         "dev-sev": variant(
             build_type = "dev",
             login = "console",
-            kernel_arguments = _SEV_ARGUMENTS + [NO_CREDENTIALS],
+            kernel_arguments = SEV_GUEST_ARGUMENTS,
             packages = "dev-sev",
             password = "root",
             payload = _SOURCE,
@@ -99,7 +84,7 @@ BOUNDARY_GUESTOS = struct(
         ),
         "prod-sev": variant(
             build_type = "prod",
-            kernel_arguments = _SEV_ARGUMENTS + [NO_CREDENTIALS],
+            kernel_arguments = SEV_GUEST_ARGUMENTS,
             login = "none",
             packages = "sev",
             payload = _NPM,
