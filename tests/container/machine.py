@@ -86,6 +86,10 @@ class Machine:
         self.stand_in("docker", TELLING_ENGINE)
         return place
 
+    def run_program(self, path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a script that was put into the checkout, by a caller who is beside it."""
+        return run([str(self.repository / path), *arguments], self.environment(), folder=self.folder)
+
     def engine_runs(self) -> list[str]:
         """The arguments of the one run of docker."""
         (found,) = (call for call in self.calls("docker") if call[0] == "run")
@@ -121,10 +125,19 @@ class Machine:
         return sorted(path.name for path in self.cache.glob("root-*"))
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    command: Sequence[str], environment: Mapping[str, str], stdin: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end and keeps all that it says."""
     return subprocess.run(
-        command, env=dict(environment), input=stdin, capture_output=True, text=True, timeout=100, check=False
+        command,
+        env=dict(environment),
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
     )
 
 

@@ -23,14 +23,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def prepare(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [machine.repository / SCRIPT, *arguments],
-        cwd=machine.folder,
-        env=machine.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return machine.run_program(SCRIPT, *arguments)
 
 
 def test_the_folder_is_made_where_the_caller_is(machine: Machine) -> None:

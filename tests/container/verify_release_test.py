@@ -20,14 +20,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def verify(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [machine.repository / SCRIPT, *arguments],
-        cwd=machine.folder,
-        env=machine.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return machine.run_program(SCRIPT, *arguments)
 
 
 @pytest.mark.parametrize("form", [["--published=disk.tar.sha256"], ["--published", "disk.tar.sha256"]])
