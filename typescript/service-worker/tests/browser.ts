@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
 const PROGRAM = "chromium-headless-shell";
+// Without its own sandbox: that wants namespaces, which the sandbox of the test has none to give; the pages are this repository's.
 const OPTIONS =
   "--headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run " +
   "--disable-background-networking --disable-component-update --disable-sync --remote-debugging-pipe";
