@@ -15,13 +15,16 @@ _BINDING = re.compile(
     r"""execution_requirements"""
     r"""|\blocal\s*=\s*(?:True|1)\b"""
     r"""|\bgenrule\s*\("""
-    r"""|["'](?:external|local|no-cache|no-remote(?:-cache|-exec)?|no-sandbox|requires-network)["']"""
+    r"""|["'](?:local|no-cache|no-remote(?:-cache|-exec)?|no-sandbox|requires-network)["']"""
+    # "external" means something else outside a list of tags: a program's imports, a source map.
+    r"""|\btags\s*=\s*\[[^\]]*["']external["']"""
 )
 
 
 def binding(text: str) -> list[str]:
     """What in a Bazel file would bind an action to this machine; comments do not count."""
-    return [found[0] for line in text.splitlines() for found in _BINDING.finditer(line.partition("#")[0])]
+    code = "\n".join(line.partition("#")[0] for line in text.splitlines())
+    return [found[0] for found in _BINDING.finditer(code)]
 
 
 def sources() -> Iterator[tuple[str, str]]:
@@ -44,6 +47,8 @@ def test_no_rule_binds_its_actions() -> None:
         ('ctx.actions.run(execution_requirements = {"x": ""})', ["execution_requirements"]),
         ('tags = ["manual", "no-sandbox"],', ['"no-sandbox"']),
         ('tags = ["no-remote-exec", "local"],', ['"no-remote-exec"', '"local"']),
+        ('tags = [\n    "manual",\n    "external",\n]', ['tags = [\n    "manual",\n    "external"']),
+        ('values = ["external", "inline"]', []),
         ("genrule(local = True)", ["genrule(", "local = True"]),
         ('tags = ["manual"],  # never "local"', []),
         ("local_name = True", []),
