@@ -152,7 +152,8 @@ def icos_shared(name, os):
     | `:rootfs`, `:rootfs_<build type>` | the files that the configuration layer copies |
     | `:<program>` | label flag: a program that is an input |
     | `:initrd` | the initrd, of the one kernel |
-    | `:esp`, `:grub`, `:config` | the partitions (config: the volume, where slots are volumes) that both slots share (ImageInfo) |
+    | `:esp`, `:grub` | the partitions of the boot loader (ImageInfo) |
+    | `:config` | where a system keeps its configuration, empty: the partition, or the volume where slots are volumes (ImageInfo) |
 
     Args:
         name: the name of the operating system, and of its package.
@@ -201,17 +202,18 @@ def icos_shared(name, os):
         visibility = ["//visibility:public"],
         volume_id = os.volume_ids["grub"],
     )
-    ext4_image(
-        name = "config",
-        fs_label = "config",
-        journal = True,
-        fs_size = os.sizes["config"],
-        uuid = os.uuids["config"],
-        visibility = ["//visibility:public"],
-    )
+    if "config" in os.sizes:
+        ext4_image(
+            name = "config",
+            fs_label = "config",
+            journal = True,
+            fs_size = os.sizes["config"],
+            uuid = os.uuids["config"],
+            visibility = ["//visibility:public"],
+        )
 
 def _slot(os, details, suffix = ""):
-    """What a slot holds: the version that is in it, its root and its boot partition.
+    """What a slot, or a system without slots, holds: the version that is in it, its root and its boot partition.
 
     Args:
         os: the operating system.
@@ -273,8 +275,8 @@ def _slot(os, details, suffix = ""):
     file_tree(
         name = "boot_files" + suffix,
         testonly = details.testonly,
-        # Where these partitions are mounted.
-        directories = ["config", "efi", "grub"],
+        # Where partitions are mounted in a system whose boot partition lies on /boot.
+        directories = ["config", "efi", "grub"] if os.slots else [],
         files = {
             ":boot_args" + suffix: "boot_args",
             shared.format("initrd"): "initrd.img",
@@ -359,12 +361,12 @@ def icos_build(name, os):
     if os.upgrades:
         _slot(os, details, suffix = _TEST)
 
-    # Slots and configuration are partitions, or volumes in one partition.
+    # Slots and configuration are partitions, or volumes in one partition. A system without slots has partitions of its own.
+    a_boot, a_root = ["A_boot", "A_root"] if os.slots else ["boot", "root"]
     slot = {
-        ":boot": "A_boot",
-        ":root": "A_root",
-        shared.format("config"): "config",
-    }
+        ":boot": a_boot,
+        ":root": a_root,
+    } | (os.variant_partitions or {shared.format("config"): "config"})
     group = os.volume_group
     if group:
         lvm_image(
@@ -375,7 +377,7 @@ def icos_build(name, os):
             visibility = ["//visibility:public"],
             volumes = slot,
         )
-    a_boot, a_root = [(group.partition + "/" if group else "") + name for name in ["A_boot", "A_root"]]
+        a_boot, a_root = [group.partition + "/" + name for name in [a_boot, a_root]]
     disk_image(
         name = "disk",
         testonly = details.testonly,
@@ -482,7 +484,7 @@ def icos_build(name, os):
             a_boot + ":boot_args",
             a_boot + ":version.txt",
             a_root + ":opt/ic/share/version.txt",
-        ],
+        ] + os.volatile,
     )
     native.alias(
         name = "size_report",

@@ -42,12 +42,14 @@ BOUNDARY_GUESTOS = struct(
     # name.
     programs = ["node_exporter"],
     # Groups of files in //ic-os/rootfs that not all systems have.
-    shared_files = ["closed_firewall", "guests"],
+    shared_files = ["closed_firewall", "guests", "installed"],
     sizes = {
         "config": str(200 * _MIB),
         "esp": str(100 * _MIB),
         "grub": str(100 * _MIB),
     },
+    # Two slots: A, which the image fills, and B.
+    slots = True,
     # The disk has two slots, as GuestOS's; nothing upgrades them.
     upgrades = False,
     # UUID version 5 in the namespace of the disk's GUID, of "boundary-guestos/<name>".
@@ -57,6 +59,8 @@ BOUNDARY_GUESTOS = struct(
         "root": "4a972395-1244-54ab-9210-d8e9f21b33b0",
         "verity": "3b98365d-0b4a-5d8c-bac8-214642f7aa2a",
     },
+    # Partitions of a variant alone: none, the image has one configuration for all, which is empty.
+    variant_partitions = {},
     variants = {
         "dev": variant(
             build_type = "dev",
@@ -94,6 +98,8 @@ BOUNDARY_GUESTOS = struct(
     # sha256 of "boundary-guestos/" and the GUID of the A_root partition, in lower case, which is GuestOS's too: a salt of this
     # operating system's own.
     verity_salt = "ab099df6aebff074ce767f551b8546daaf7d0d31a3c6327643014aea6091369c",
+    # Files that come from elsewhere, whose content the manifest leaves out (image_test).
+    volatile = [],
     # Slots are partitions of the disk.
     volume_group = None,
     volume_ids = {

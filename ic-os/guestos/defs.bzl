@@ -36,12 +36,14 @@ GUESTOS = struct(
         "replica",
     ],
     # Groups of files in //ic-os/rootfs that not all systems have.
-    shared_files = ["guests", "upgrades"],
+    shared_files = ["guests", "installed", "upgrades"],
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
         "grub": str(100 * _MIB),
     },
+    # Two slots: A, which the image fills, and B.
+    slots = True,
     # Slots are upgraded, one while the other runs (docs/upgrade.md).
     upgrades = True,
     # UUID version 5 in the namespace of the disk's GUID, of "guestos/<name>".
@@ -51,6 +53,8 @@ GUESTOS = struct(
         "root": "f72dd124-5765-56fb-b042-904e189d1460",
         "verity": "e2e0111b-5061-51df-b121-c6bd95c62929",
     },
+    # Partitions of a variant alone: none, the image has one configuration for all, which is empty.
+    variant_partitions = {},
     variants = {
         "dev": variant(
             build_type = "dev",
@@ -86,6 +90,8 @@ GUESTOS = struct(
     },
     # sha256 of the GUID of the A_root partition, in lower case: a salt of this operating system's own.
     verity_salt = "ac1055ae0d73cf72ed9a002ba5d6d209ce82e31c52e8936ad73381f84bcf6e32",
+    # Files that come from elsewhere, whose content the manifest leaves out (image_test).
+    volatile = [],
     # Slots are partitions of the disk.
     volume_group = None,
     volume_ids = {

@@ -47,12 +47,14 @@ HOSTOS = struct(
         "vsock_agent",
     ],
     # Groups of files in //ic-os/rootfs that not all systems have.
-    shared_files = ["closed_firewall", "upgrades"],
+    shared_files = ["closed_firewall", "installed", "upgrades"],
     sizes = {
         "config": str(100 * _MIB),
         "esp": str(100 * _MIB),
         "grub": str(100 * _MIB),
     },
+    # Two slots: A, which the image fills, and B.
+    slots = True,
     # Slots are upgraded, one while the other runs (docs/upgrade.md).
     upgrades = True,
     # UUID version 5 in the namespace of the disk's GUID, of "hostos/<name>".
@@ -62,6 +64,8 @@ HOSTOS = struct(
         "root": "d62e6e97-be14-58c6-9eab-330fc5ca231d",
         "verity": "3f72409c-1b3c-5f5c-8206-b21d6c0d9322",
     },
+    # Partitions of a variant alone: none, the image has one configuration for all, which is empty.
+    variant_partitions = {},
     variants = {
         "dev": variant(
             build_type = "dev",
@@ -86,6 +90,8 @@ HOSTOS = struct(
     },
     # sha256 of the UUID of the volume A_root: a salt of this operating system's own.
     verity_salt = "fdd5defdb6364af72f94aa8dcaedd3c468187beb121ef0424e78d26e39d73dbc",
+    # Files that come from elsewhere, whose content the manifest leaves out (image_test).
+    volatile = [],
     # Slots and configuration are volumes of a group, in one partition of the disk.
     volume_group = struct(
         empty = ["A_var", "B_boot", "B_root", "B_var", "guestos"],

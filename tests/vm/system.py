@@ -39,6 +39,7 @@ class System:
     memory: MiB of the machine.
     group: the partition whose logical volumes the slots are; empty: they are partitions.
     nvme: whether the disk is one, and else a virtio disk.
+    stick: whether the disk is a USB stick, with one system and no slots.
     kept: folders that outlive an upgrade.
     """
 
@@ -47,6 +48,7 @@ class System:
     memory: int
     group: str = ""
     nvme: bool = False
+    stick: bool = False
     kept: Sequence[str] = ()
 
     @property
@@ -56,11 +58,13 @@ class System:
 
     def volume(self, name: str) -> str:
         """Where a volume of a slot, such as A_boot, lies on a disk."""
+        if self.stick:
+            return name.removeprefix("A_")
         return volumes.join(self.group, name) if self.group else name
 
     def disk(self, path: Path, writable: bool = True, write_log: Path | None = None) -> Disk:
         """A disk as its machine has it."""
-        return Disk(path, writable=writable, nvme=self.nvme, write_log=write_log)
+        return Disk(path, writable=writable, nvme=self.nvme, removable=self.stick, write_log=write_log)
 
     def machine(self, disks: Sequence[Disk], **options: Any) -> Machine:
         """A machine for it, with the options of `Machine`."""
