@@ -10,16 +10,17 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from sysimage import zstd
-from sysimage.extents import Extent, ExtentMap, Sources
+from sysimage.extents import COMPRESSED, Extent, ExtentMap, FileSlice, Sources
 from sysimage.files import atomic_output, write_text
 from sysimage.zstd import Sink
 
 CHUNK = 1 << 20  # bytes in one piece of a stream, at most
+STORED_MIN = 1 << 20  # bytes of an archive's piece: frames that end early for smaller ones would cost more than they save
 _ZEROS = memoryview(bytes(CHUNK))
 
 
@@ -99,7 +100,8 @@ def _write_all(descriptor: int, data: memoryview, offset: int) -> int:
 def write_range(image: ExtentMap, sources: Sources, offset: int, length: int, sink: Sink, progress: Progress) -> None:
     """Writes the bytes [offset, offset + length) in order, holes as zeros.
 
-    What is under zstd already, in a source, goes under zstd in a sink as it is.
+    What is under zstd already, in a source, goes under zstd in a sink as it is: frames of a layer are frames of the sink, and pieces
+    of a source that is an archive are stored in it.
 
     Raises:
         UserError: a source is missing, or shorter than the map says.
@@ -116,18 +118,29 @@ def write_range(image: ExtentMap, sources: Sources, offset: int, length: int, si
         for part, frame in sources.stored(extent):
             if frame is not None:
                 sink.take(frame)
+            elif _is_packed(part, sources):
+                _write_part(part, sources, sink.store, zstd.FRAME)
             else:
-                _write_part(part, sources, sink)
+                _write_part(part, sources, sink.write, CHUNK)
             progress.add(part.length)
         position = extent.end
     for piece in zeros(offset + length - position):
         sink.write(piece)
 
 
-def _write_part(part: Extent, sources: Sources, sink: Sink) -> None:
-    for start in range(part.offset, part.end, CHUNK):
-        piece = sources.view(part.cut(start, min(start + CHUNK, part.end)))
-        sink.write(piece)
+def _is_packed(part: Extent, sources: Sources) -> bool:
+    """Whether it is a piece of an archive under zstd that is worth being stored."""
+    source = part.source
+    if part.length < STORED_MIN or isinstance(source, bytes) or source.source.startswith(COMPRESSED):
+        return False
+    size = len(zstd.MAGIC)
+    return sources.size(source.source) >= size and sources.view(Extent(0, size, FileSlice(source.source, 0))) == zstd.MAGIC
+
+
+def _write_part(part: Extent, sources: Sources, take: Callable[[memoryview], object], size: int) -> None:
+    for start in range(part.offset, part.end, size):
+        piece = sources.view(part.cut(start, min(start + size, part.end)))
+        take(piece)
         sources.mark_read(len(piece))
 
 

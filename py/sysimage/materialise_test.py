@@ -106,6 +106,29 @@ def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert terminal.getvalue() == "\rwriting x: 0 %\rwriting x: 1 %\rwriting x: 100 %\n"
 
 
+def test_an_archive_is_stored(tmp_path: Path) -> None:
+    """A large piece of a file under zstd lies in the stream as it is; a small one, and a file of another kind, do not."""
+    packed = zstd.MAGIC + random.Random(1).randbytes(9 * MIB)
+    (tmp_path / "packed").write_bytes(packed)
+    (tmp_path / "plain").write_bytes(bytes(2 * MIB))
+    extents = [
+        Extent(0, 8 * MIB, FileSlice("packed", 1024)),
+        Extent(9 * MIB, 4096, FileSlice("packed", 0)),
+        Extent(10 * MIB, 2 * MIB, FileSlice("plain", 0)),
+    ]
+    image = ExtentMap(12 * MIB, extents)
+    paths = {name: tmp_path / name for name in ("packed", "plain")}
+    with Sources(paths) as sources:
+        with materialise.open_output(tmp_path / "image.zst", True) as sink:
+            materialise.write_stream(image, sources, sink)
+        expected = ImageReader(image, sources).read(0, image.size)
+    data = (tmp_path / "image.zst").read_bytes()
+    for start in (1024, 1024 + zstd.FRAME):
+        assert zstd.stored_frame(packed[start : start + zstd.FRAME]) in data
+    assert len(data) < 8 * MIB + 10_000
+    assert b"".join(zstd.decompressed(memoryview(data), "image")) == expected
+
+
 def test_frames_of_a_source_are_copied(tmp_path: Path) -> None:
     """A content that has frames of its own in its source is not compressed again; what is around it comes out right."""
     content = random.Random(1).randbytes(3 * MIB // 2)

@@ -1,11 +1,12 @@
 """zstd as this project uses it: one level, one way to cut, so the same bytes on every machine.
 
 What is written is cut into pieces, each compressed as a frame of its own; frames that somebody else made of the same
-level (`framed`) are taken as they are. Any zstd reads frames behind each other as one stream. The bytes do not depend
+level (`framed`) are taken as they are, and what is compressed by itself is stored (`stored_frame`). Any zstd reads frames behind each other as one stream. The bytes do not depend
 on the number of threads, nor on how the input is cut into writes. What remains is the version of the library, which the
 wheel lock pins and a golden digest in the tests guards.
 """
 
+import struct
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,9 +19,18 @@ from sysimage.errors import UserError
 LEVEL = 3
 THREADS = 2
 SUFFIX = ".zst"
+MAGIC = b"\x28\xb5\x2f\xfd"  # first bytes of a frame, and so of a file
 FRAME = 4 << 20  # bytes of content in a frame
 _AHEAD = 16  # frames that wait for those before them
 _READ_SIZE = 128 << 10  # what is behind a frame's end is copied for each frame
+
+# RFC 8878, 3.1.1. Frame: magic, descriptor, size of the content (u32). A block: 24 bits, the last one is marked in bit 0, bits
+# 1 and 2 are its type (0: stored), the others its size.
+_FRAME_HEADER = struct.Struct("<4sBI")
+_SINGLE_SEGMENT = 0xA0  # with the size in 4 bytes, without checksum and dictionary
+_BLOCK = 128 << 10  # bytes of a block at most
+_LAST_BLOCK = 1
+_SIZE_SHIFT = 3
 
 
 class Sink(Protocol):
@@ -57,6 +67,11 @@ class Frames:
             self._cut()
         self._put(frame)
 
+    def store(self, data: bytes | memoryview) -> None:
+        """Takes these bytes, at least one, in frames of their own, without an attempt to compress them."""
+        for start in range(0, len(data), FRAME):
+            self.take(stored_frame(data[start : start + FRAME]))
+
     def close(self) -> None:
         """Writes what is left; a file of nothing has one frame of nothing."""
         if self._buffer or self._empty:
@@ -85,6 +100,16 @@ def compress_frame(data: bytes | memoryview) -> bytes:
         level=LEVEL, write_checksum=True, write_content_size=True, write_dict_id=False
     )
     return compressor.compress(data)
+
+
+def stored_frame(data: bytes | memoryview) -> bytes:
+    """One frame of at least one byte that is stored, not compressed. It has no checksum: what is stored is a file with its own."""
+    parts: list[bytes | memoryview] = [_FRAME_HEADER.pack(MAGIC, _SINGLE_SEGMENT, len(data))]
+    for start in range(0, len(data), _BLOCK):
+        block = data[start : start + _BLOCK]
+        last = _LAST_BLOCK if start + _BLOCK >= len(data) else 0
+        parts += [(len(block) << _SIZE_SHIFT | last).to_bytes(3, "little"), block]
+    return b"".join(parts)
 
 
 def decompress(file: BinaryIO, sink: Sink, name: str) -> None:

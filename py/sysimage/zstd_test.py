@@ -68,6 +68,33 @@ def test_frames_are_taken_as_they_are() -> None:
     assert whole.getvalue() == b"taken" * 100 + b"before" + b"taken" * 200 + b"behind"
 
 
+def test_stored_frame_is_golden() -> None:
+    data = bytes(range(256)) * 513  # 128 KiB and 256 bytes
+    frame = zstd.stored_frame(data)
+    assert frame[:9] == bytes.fromhex("28b52ffd a0 00010200")
+    assert frame[9:12] == (128 << 10 << 3).to_bytes(3, "little")
+    assert frame[-259:-256] == (256 << 3 | 1).to_bytes(3, "little")
+    assert len(frame) == len(data) + 15
+    assert zstandard.get_frame_parameters(frame).content_size == len(data)
+
+
+@pytest.mark.parametrize("size", [1, 128 << 10, (128 << 10) + 1, zstd.FRAME, zstd.FRAME + 1, 3 * zstd.FRAME])
+def test_what_is_stored_comes_out(size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    out = io.BytesIO()
+    sink = zstd.Frames(out)
+    sink.write(b"before")
+    sink.store(memoryview(data))
+    sink.write(b"behind")
+    sink.close()
+    assert len(out.getvalue()) < size + 100 + size // 1000
+    whole = io.BytesIO()
+    zstd.decompress(io.BytesIO(out.getvalue()), whole, "x")
+    assert whole.getvalue() == b"before" + data + b"behind"
+    done = subprocess.run(["zstd", "--decompress", "--stdout"], input=out.getvalue(), check=True, capture_output=True)
+    assert done.stdout == whole.getvalue()
+
+
 def test_zstd_reads_them_as_one_file(tmp_path: Path) -> None:
     """The program is a judge of its own: it reads frames behind each other, and knows how long they are."""
     data = sample(2 * zstd.FRAME + 5)
