@@ -67,6 +67,8 @@ SETUPOS = struct(
         "common": package_set("rootfs/packages.common"),
         "dev": package_set("rootfs/packages.dev", base = "common"),
     },
+    # Trees laid over the root.
+    overlays = [],
     # Inputs besides programs: label to path in the root.
     payload = _CHECKS,
     # No programs that are inputs: nothing of a node runs here.
