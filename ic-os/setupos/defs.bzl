@@ -101,6 +101,7 @@ SETUPOS = struct(
             packages = "dev",
             password = "root",
             payload = _LENIENT,
+            reviewed = ["//ic-os/setupos:reviewed-dev.txt"],
         ),
         # Installs the systems of SEV-SNP; is no guest itself, and so nothing else than dev.
         "dev-sev": variant(
@@ -109,6 +110,7 @@ SETUPOS = struct(
             packages = "dev",
             password = "root",
             payload = _LENIENT,
+            reviewed = ["//ic-os/setupos:reviewed-dev.txt"],
             rootfs_of = "dev",
         ),
         "prod": variant(
