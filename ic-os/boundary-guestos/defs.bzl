@@ -37,7 +37,7 @@ BOUNDARY_GUESTOS = struct(
         "dev-sev": package_set("rootfs/packages.sev", base = "dev"),
     },
     # Trees laid over the root: none.
-    overlays = [],
+    payload_trees = [],
     # Inputs besides programs: label to path in the root. Each variant has its service worker.
     payload = {},
     # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its

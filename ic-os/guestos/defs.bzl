@@ -25,7 +25,7 @@ GUESTOS = struct(
         "sev": package_set("rootfs/packages.sev", base = "dev"),
     },
     # Trees laid over the root: none.
-    overlays = [],
+    payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = {},
     # Programs that are inputs (docs/payload.md): each is a label flag of this package, and goes to /opt/ic/bin under its name.

@@ -39,7 +39,7 @@ HOSTOS = struct(
         "sev": package_set("rootfs/packages.sev", base = "dev"),
     },
     # Trees laid over the root: none.
-    overlays = [],
+    payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = {"//ic-os/hostos:sev_firmware": "opt/ic/share/sev-firmware.fd"},
     # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its

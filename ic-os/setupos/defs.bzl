@@ -68,7 +68,7 @@ SETUPOS = struct(
         "dev": package_set("rootfs/packages.dev", base = "common"),
     },
     # Trees laid over the root.
-    overlays = [],
+    payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = _CHECKS,
     # No programs that are inputs: nothing of a node runs here.
