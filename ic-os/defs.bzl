@@ -242,7 +242,7 @@ def _slot(os, details, suffix = ""):
         base = ":rootfs",
         files = {version: "opt/ic/share/version.txt"} | payload,
         modes = {path: "0755" for path in payload.values() if "/bin/" in path},
-        overlays = [shared.format("modules")],
+        overlays = [shared.format("modules")] + os.payload_trees,
         visibility = ["//visibility:public"],
     )
     ext4_image(
