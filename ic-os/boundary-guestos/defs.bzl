@@ -40,6 +40,8 @@ BOUNDARY_GUESTOS = struct(
     payload_trees = [],
     # Inputs besides programs: label to path in the root. Each variant has its service worker.
     payload = {},
+    # Inputs that are trees of files.
+    payload_trees = [],
     # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its
     # name.
     programs = ["node_exporter"],

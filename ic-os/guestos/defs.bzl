@@ -28,6 +28,8 @@ GUESTOS = struct(
     payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = {},
+    # Inputs that are trees of files.
+    payload_trees = [],
     # Programs that are inputs (docs/payload.md): each is a label flag of this package, and goes to /opt/ic/bin under its name.
     programs = [
         "crypto_csp",

@@ -42,6 +42,8 @@ HOSTOS = struct(
     payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = {"//ic-os/hostos:sev_firmware": "opt/ic/share/sev-firmware.fd"},
+    # Inputs that are trees of files.
+    payload_trees = [],
     # Programs that are inputs (docs/payload.md of GuestOS): each is a label flag of this package, and goes to /opt/ic/bin under its
     # name.
     programs = [

@@ -71,6 +71,8 @@ SETUPOS = struct(
     payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = _CHECKS,
+    # The installer, and the files of HostOS that it runs with.
+    payload_trees = ["//ic-os/setupos/installer:tree"],
     # No programs that are inputs: nothing of a node runs here.
     programs = [],
     # Groups of files in //ic-os/rootfs that not all systems have.
