@@ -36,8 +36,6 @@ BOUNDARY_GUESTOS = struct(
         "sev": package_set("rootfs/packages.sev", base = "common"),
         "dev-sev": package_set("rootfs/packages.sev", base = "dev"),
     },
-    # Trees laid over the root: none.
-    payload_trees = [],
     # Inputs besides programs: label to path in the root. Each variant has its service worker.
     payload = {},
     # Inputs that are trees of files.

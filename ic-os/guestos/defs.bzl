@@ -24,8 +24,6 @@ GUESTOS = struct(
         "dev": package_set("rootfs/packages.dev", base = "common"),
         "sev": package_set("rootfs/packages.sev", base = "dev"),
     },
-    # Trees laid over the root: none.
-    payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = {},
     # Inputs that are trees of files.

@@ -38,8 +38,6 @@ HOSTOS = struct(
         "dev": package_set("rootfs/packages.dev", base = "common"),
         "sev": package_set("rootfs/packages.sev", base = "dev"),
     },
-    # Trees laid over the root: none.
-    payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = {"//ic-os/hostos:sev_firmware": "opt/ic/share/sev-firmware.fd"},
     # Inputs that are trees of files.

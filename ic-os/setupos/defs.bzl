@@ -67,8 +67,6 @@ SETUPOS = struct(
         "common": package_set("rootfs/packages.common"),
         "dev": package_set("rootfs/packages.dev", base = "common"),
     },
-    # Trees laid over the root.
-    payload_trees = [],
     # Inputs besides programs: label to path in the root.
     payload = _CHECKS,
     # The installer, and the files of HostOS that it runs with.
