@@ -454,7 +454,7 @@ def icos_build(name, os):
         testonly = details.testonly,
         args = [
             "--disk_gib={}".format(os.disk_gib),
-        ] + [
+        ] + os.launch_arguments + [
             "--default_medium=$(rootpath {})".format(medium)
             for medium in media
         ] + [
@@ -462,7 +462,7 @@ def icos_build(name, os):
             for here, there in os.launch_ports.items()
         ],
         data = media,
-        image = "disk-img.tar.zst",
+        image = details.launch_image,
     )
     image_test(
         name = "image_test",

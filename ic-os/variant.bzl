@@ -24,6 +24,7 @@ def variant(
         login,
         judged = False,
         kernel_arguments = [],
+        launch_image = "disk-img.tar.zst",
         password = "",
         payload = {},
         payload_overrides = {},
@@ -40,6 +41,7 @@ def variant(
         judged: whether a container engine builds its Dockerfile and its image is built twice, in tests that take minutes.
             Of variants that hardly differ one is enough: what the tests judge is made by the same rules.
         kernel_arguments: words of its kernel command line, behind those that all have.
+        launch_image: what `launch` starts, an archive of its package.
         password: root's, where login is "console".
         payload: inputs that it has besides those of its operating system: label to path in the root.
         payload_overrides: program of `payload` to the one that this variant has in its place.
@@ -55,6 +57,7 @@ def variant(
         build_type = build_type,
         judged = judged,
         kernel_arguments = kernel_arguments,
+        launch_image = launch_image,
         login = login,
         packages = packages,
         password = password,

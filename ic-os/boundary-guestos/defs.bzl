@@ -25,6 +25,8 @@ BOUNDARY_GUESTOS = struct(
     initrd_modules = ["sha256-ssse3", "crc32c-intel", "virtio_pci", "virtio_blk", "dm-verity", "ext4"],
     initrd_programs = ["usr/sbin/dmsetup"],
     kernel_arguments = GUEST_KERNEL_ARGUMENTS,
+    # The machine that is launched: as it is without flags.
+    launch_arguments = [],
     # What a launched machine is configured by, unless another medium is given.
     launch_medium = "//ic-os/boundary-guestos:dev_bootstrap.img",
     # The gateway; ssh is there without being named.

@@ -14,6 +14,8 @@ GUESTOS = struct(
     initrd_modules = ["sha256-ssse3", "crc32c-intel", "virtio_pci", "virtio_blk", "dm-verity", "ext4"],
     initrd_programs = ["usr/sbin/dmsetup"],
     kernel_arguments = GUEST_KERNEL_ARGUMENTS,
+    # The machine that is launched: as it is without flags.
+    launch_arguments = [],
     # What a launched machine is configured by, unless another medium is given.
     launch_medium = "//ic-os/guestos:dev_bootstrap.img",
     # The status of the replica; ssh is there without being named.

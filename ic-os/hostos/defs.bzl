@@ -28,6 +28,8 @@ HOSTOS = struct(
         slot: "root=/dev/hostlvm/{0}_root dfinity.system={0} {1}".format(slot, _KERNEL_ARGUMENTS)
         for slot in ["A", "B"]
     },
+    # The machine that is launched: as it is without flags.
+    launch_arguments = [],
     # A machine is configured by its volume config, not by a medium.
     launch_medium = None,
     # Metrics of the host; ssh is there without being named.

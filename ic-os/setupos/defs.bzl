@@ -1,6 +1,7 @@
 """What SetupOS is, and what tells its variants apart: data for `icos_build`, and the partitions that a variant has of its own."""
 
 load("//ic-os:variant.bzl", "NO_CREDENTIALS", "package_set", "variant")
+load("//ic-os/setupos/configure:defs.bzl", "configured_image")
 load("//toolchains/sysimage:defs.bzl", "ext4_image", "fat_image", "file_tree")
 
 _MIB = 1024 * 1024
@@ -60,6 +61,8 @@ SETUPOS = struct(
     ],
     initrd_programs = ["usr/sbin/dmsetup"],
     kernel_arguments = {"A": _KERNEL_ARGUMENTS},
+    # The machine that is launched: a server without a system, as far as an emulator is one.
+    launch_arguments = ["--usb", "--empty_nvme_gib=128", "--memory=6144"],
     launch_medium = None,
     launch_ports = {},
     # Of production, and of a developer.
@@ -97,6 +100,7 @@ SETUPOS = struct(
     variants = {
         "dev": variant(
             build_type = "dev",
+            launch_image = "launch-img.tar.zst",
             login = "console",
             packages = "dev",
             password = "root",
@@ -106,6 +110,7 @@ SETUPOS = struct(
         # Installs the systems of SEV-SNP; is no guest itself, and so nothing else than dev.
         "dev-sev": variant(
             build_type = "dev",
+            launch_image = "launch-img.tar.zst",
             login = "console",
             packages = "dev",
             password = "root",
@@ -145,6 +150,7 @@ def setupos_partitions(name):
     | target | what it is |
     |---|---|
     | `:config` | FAT32 "CONFIG", which whoever installs a machine fills in (ImageInfo) |
+    | `launch-img.tar.zst` | what `:launch` starts, but in production: the image, and all checks that a virtual machine fails skipped |
     | `:data` | the images of HostOS and GuestOS of the same variant, and what they are configured with (ImageInfo) |
 
     Args:
@@ -191,3 +197,18 @@ def setupos_partitions(name):
         fs_label = "data",
         uuid = SETUPOS.uuids["data"],
     )
+
+    if name != "prod":
+        configured_image(
+            name = "launch-img",
+            out = "launch-img.tar.zst",
+            image = "disk-img.tar.zst",
+            skip_checks = [
+                "cpu",
+                "disks",
+                "memory",
+                "network",
+            ],
+            # On request: nobody wants it beside the image.
+            tags = ["manual"],
+        )

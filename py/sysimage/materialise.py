@@ -20,7 +20,9 @@ from sysimage.files import atomic_output, write_text
 from sysimage.zstd import Sink
 
 CHUNK = 1 << 20  # bytes in one piece of a stream, at most
-STORED_MIN = 1 << 20  # bytes of an archive's piece: frames that end early for smaller ones would cost more than they save
+STORED_MIN = (
+    1 << 20
+)  # bytes of an archive's piece: frames that end early for smaller ones would cost more than they save
 _ZEROS = memoryview(bytes(CHUNK))
 
 
@@ -134,7 +136,9 @@ def _is_packed(part: Extent, sources: Sources) -> bool:
     if part.length < STORED_MIN or isinstance(source, bytes) or source.source.startswith(COMPRESSED):
         return False
     size = len(zstd.MAGIC)
-    return sources.size(source.source) >= size and sources.view(Extent(0, size, FileSlice(source.source, 0))) == zstd.MAGIC
+    return (
+        sources.size(source.source) >= size and sources.view(Extent(0, size, FileSlice(source.source, 0))) == zstd.MAGIC
+    )
 
 
 def _write_part(part: Extent, sources: Sources, take: Callable[[memoryview], object], size: int) -> None:

@@ -5,6 +5,7 @@ import re
 import socket
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from absl import flags
@@ -19,10 +20,16 @@ _TOOL = flags.DEFINE_string("tool", None, "Folder with unpacked QEMU and firmwar
 _IMAGE = flags.DEFINE_string("image", None, "disk-img.tar.zst, or a raw disk image.", required=True)
 _KEEP = flags.DEFINE_string("keep", None, "Raw disk that keeps its changes; made from the image if it is not there.")
 _SIZE = flags.DEFINE_integer("disk_gib", 50, "Size of the disk in GiB; the image is made as large with a hole.")
-_MEDIUM = flags.DEFINE_multi_string("medium", [], "Raw image to plug in as a removable USB stick. May be repeated.")
-_DEFAULT_MEDIUM = flags.DEFINE_string(
-    "default_medium", "", "The one to plug in where no --medium is given; empty: none."
+_USB = flags.DEFINE_boolean("usb", False, "The disk is a removable USB stick, as for an installer.")
+_EMPTY_NVME = flags.DEFINE_integer(
+    "empty_nvme_gib", 0, "Size in GiB of an empty NVMe disk beside it, for an installer to fill; 0: none."
 )
+_MEDIUM = flags.DEFINE_multi_string("medium", [], "Raw image to plug in as a removable USB stick. May be repeated.")
+_DEFAULT_USB = flags.DEFINE_boolean("usb", False, "The disk is a removable USB stick, as for an installer.")
+_EMPTY_NVME = flags.DEFINE_integer(
+    "empty_nvme_gib", 0, "Size in GiB of an empty NVMe disk beside it, for an installer to fill; 0: none."
+)
+_MEDIUM = flags.DEFINE_string("default_medium", "", "The one to plug in where no --medium is given; empty: none.")
 _MEMORY = flags.DEFINE_integer("memory", 2048, "Memory in MiB.")
 _CPUS = flags.DEFINE_integer("cpus", 2, "Processors.")
 _SSH_PORT = flags.DEFINE_integer("ssh_port", 2222, "Port of this machine that leads to ssh of the guest; 0: none.")
@@ -85,6 +92,22 @@ def provide_media(paths: Sequence[str]) -> list[Disk]:
     return [Disk(Path(path).absolute(), removable=True) for path in paths]
 
 
+def provide_empty(scratch: Path, gib: int) -> list[Disk]:
+    """An empty NVMe disk, if it is to have a size. It costs what is written to it, and is thrown away at the end.
+
+    Raises:
+        UserError: the size is none.
+    """
+    if gib < 0:
+        raise UserError(f"--empty_nvme_gib={gib} is less than nothing", hint="0: no such disk")
+    if not gib:
+        return []
+    path = scratch / "empty.img"
+    with open(path, "wb") as file:
+        file.truncate(gib * _GIB)
+    return [Disk(path, nvme=True)]
+
+
 def provide_ports(ssh_port: int, rules: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs of ports, this machine's and the guest's.
 
@@ -117,12 +140,15 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="launch-") as scratch:
         default = [_DEFAULT_MEDIUM.value] if _DEFAULT_MEDIUM.value else []
         media = provide_media(_MEDIUM.value or default)
-        disk = provide_disk(Path(scratch))
-        machine = Machine([disk, *media], memory=_MEMORY.value, cpus=_CPUS.value, forward=forward, restart=True)
+        disk = replace(provide_disk(Path(scratch)), removable=_USB.value)
+        empty = provide_empty(Path(scratch), _EMPTY_NVME.value)
+        machine = Machine([disk, *empty, *media], memory=_MEMORY.value, cpus=_CPUS.value, forward=forward, restart=True)
         print(f"Starting with {'KVM' if kvm_usable() else 'software emulation (no usable KVM)'}.")
         print("Ctrl-A X ends the machine, Ctrl-A H lists more keys." + ("" if disk.writable else " Changes are lost."))
         for host, guest in forward:
             print(f"localhost:{host} is port {guest} of the guest{' (ssh)' if guest == _SSH else ''}.")
+        if empty:
+            print(f"There is an empty NVMe disk of {_EMPTY_NVME.value} GiB, which is lost at the end.")
         for medium in media:
             print(f"{medium.path.name} is plugged in.")
         return launch(machine, _TOOL.value, scratch)

@@ -12,7 +12,7 @@ import zstandard
 
 from sysimage.errors import UserError
 from sysimage.vm.qemu import Disk
-from tools.vm_launch import provide_media, provide_ports, unpack_to
+from tools.vm_launch import provide_empty, provide_media, provide_ports, unpack_to
 
 MIB = 1 << 20
 # A file system of its own wherever Bazel's sandbox is.
@@ -68,6 +68,17 @@ def test_a_medium_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         provide_media([str(tmp_path / "none.img")])
     assert str(caught.value) == f"there is no medium {tmp_path}/none.img (hint: name a raw image by its whole path)"
+
+
+def test_an_empty_disk_costs_nothing(tmp_path: Path) -> None:
+    assert provide_empty(tmp_path, 0) == []
+    (disk,) = provide_empty(tmp_path, 110)
+    assert disk == Disk(tmp_path / "empty.img", nvme=True)
+    status = disk.path.stat()
+    assert (status.st_size, status.st_blocks) == (110 << 30, 0)
+    with pytest.raises(UserError) as caught:
+        provide_empty(tmp_path, -1)
+    assert str(caught.value) == "--empty_nvme_gib=-1 is less than nothing (hint: 0: no such disk)"
 
 
 def free_ports(count: int) -> list[int]:

@@ -21,7 +21,9 @@ def system() -> System:
 def check_mounts(setupos: Running) -> None:
     """The stick's partitions are there to read, and nothing else of it is; what is written goes to memory."""
     stick = setupos.succeeds("lsblk -dno PATH,TRAN | awk '$2 == \"usb\" { print $1 }'")
-    found = setupos.succeeds("for place in /config /data /var /tmp; do findmnt -no SOURCE,FSTYPE,OPTIONS ${place}; done")
+    found = setupos.succeeds(
+        "for place in /config /data /var /tmp; do findmnt -no SOURCE,FSTYPE,OPTIONS ${place}; done"
+    )
     rows = [line.split() for line in found.splitlines()]
     assert [row[:2] for row in rows] == [
         [f"{stick}3", "vfat"],

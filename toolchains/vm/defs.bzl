@@ -59,7 +59,8 @@ def vm_launch(name, image, args = [], data = [], **kwargs):
     )
     ```
 
-    `bazel run :launch -- --help` lists what can be changed (memory, ports, a disk that keeps its changes).
+    `bazel run :launch -- --help` lists what can be changed (memory, ports, a disk that keeps its changes, a machine for an installer: the image
+    on a USB stick, and an empty disk).
 
     Args:
         name: name of the target.

@@ -111,7 +111,9 @@ def _block(stream: BinaryIO, damaged: Callable[[str], Failure]) -> bytes:
     return data
 
 
-def _segments(stream: BinaryIO, first: bytes, extended: int, damaged: Callable[[str], Failure]) -> Iterator[tuple[int, int]]:
+def _segments(
+    stream: BinaryIO, first: bytes, extended: int, damaged: Callable[[str], Failure]
+) -> Iterator[tuple[int, int]]:
     count = 0
     block = first
     while True:
@@ -122,7 +124,7 @@ def _segments(stream: BinaryIO, first: bytes, extended: int, damaged: Callable[[
         if not extended:
             return
         if count > MAX_SEGMENTS:
-                raise damaged(f"has more than {MAX_SEGMENTS} pieces")
+            raise damaged(f"has more than {MAX_SEGMENTS} pieces")
         block, extended = _EXTENSION.unpack(_block(stream, damaged))
 
 

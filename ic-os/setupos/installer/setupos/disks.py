@@ -55,7 +55,9 @@ def find(machine: Machine) -> Sequence[Disk]:
     if not found:
         others = [name for name in machine.names("/sys/block") if re.match(r"[svx]?v?d[a-z]|mmc", name)]
         seen = f" (it has {', '.join(others)})" if others else ""
-        raise Failure(f"this machine has no NVMe disk that could be installed on{seen}; look at its drives and their cables")
+        raise Failure(
+            f"this machine has no NVMe disk that could be installed on{seen}; look at its drives and their cables"
+        )
     return sorted(found, key=lambda disk: [int(number) for number in _NAME.fullmatch(disk.name).groups()])  # type: ignore[union-attr]
 
 

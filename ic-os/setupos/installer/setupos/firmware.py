@@ -51,7 +51,19 @@ def make_entry(machine: Machine, disk: Disk) -> None:
         Failure: the firmware does not take it.
     """
     remove_entries(machine)
-    words = ("efibootmgr", "--quiet", "--create", "--disk", disk.device, "--part", "1", "--label", LABEL, "--loader", LOADER)
+    words = (
+        "efibootmgr",
+        "--quiet",
+        "--create",
+        "--disk",
+        disk.device,
+        "--part",
+        "1",
+        "--label",
+        LABEL,
+        "--loader",
+        LOADER,
+    )
     machine.must(f"the boot entry {LABEL} cannot be made", _HINT, *words)
     if len(_ENTRY.findall(_entries(machine))) != 1:
         raise Failure(f"the firmware did not keep the boot entry {LABEL}; {_HINT}")

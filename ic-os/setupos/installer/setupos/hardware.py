@@ -117,7 +117,11 @@ def check_memory(machine: Machine, settings: Settings) -> int:
     """
     installed = installed_memory(machine)
     if installed <= MEMORY:
-        seen = f"the firmware lists {gibibytes(installed)} of memory" if installed else "the firmware lists no memory modules"
+        seen = (
+            f"the firmware lists {gibibytes(installed)} of memory"
+            if installed
+            else "the firmware lists no memory modules"
+        )
         raise Failure(f"{seen}, but a node has more than {gibibytes(MEMORY)}; look at its modules")
     match = re.search(r"^MemTotal: *(\d+) kB$", machine.read("/proc/meminfo"), re.MULTILINE)
     usable = int(match[1]) << 10 if match else 0

@@ -76,7 +76,9 @@ def _wait_for_address(machine: Machine, address: str) -> None:
     ports = ask_host(machine, "list-ports.sh").split()
     if not any(machine.read(f"/sys/class/net/{port}/carrier") == "1" for port in ports):
         raise Failure(f"no network port has a link ({', '.join(ports)}); look at the cables and the switch")
-    raise Failure(f"the address {address} did not come up within {ADDRESS_SECONDS:.0f} s; look at the switch and restart")
+    raise Failure(
+        f"the address {address} did not come up within {ADDRESS_SECONDS:.0f} s; look at the switch and restart"
+    )
 
 
 def _wait_for_gateway(machine: Machine, gateway: str) -> None:
@@ -94,16 +96,30 @@ def _wait_for_gateway(machine: Machine, gateway: str) -> None:
 def _ask_nns(machine: Machine, urls: Sequence[str]) -> str:
     """The first URL that answers: whatever an HTTP server says is an answer."""
     if not urls:
-        raise Failure("there is no nns.url in deployment.json, so nobody to ask whether the network works; put it there")
+        raise Failure(
+            "there is no nns.url in deployment.json, so nobody to ask whether the network works; put it there"
+        )
     reasons: dict[str, str] = {}
     for turn in range(NNS_ROUNDS):
         if turn:
             machine.sleep(5.0)
         for url in urls:
-            words = ["curl", "--silent", "--show-error", "--output", "/dev/null", "--connect-timeout", "10", "--max-time", "20"]
+            words = [
+                "curl",
+                "--silent",
+                "--show-error",
+                "--output",
+                "/dev/null",
+                "--connect-timeout",
+                "10",
+                "--max-time",
+                "20",
+            ]
             result = machine.run(*words, f"{url.rstrip('/')}/api/v2/status")
             if not result.status:
                 return url
             reasons[url] = result.reason
     said = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
-    raise Failure(f"no NNS URL answers ({said}); look at nns.url and dns.name_servers in deployment.json, and at the firewall")
+    raise Failure(
+        f"no NNS URL answers ({said}); look at nns.url and dns.name_servers in deployment.json, and at the firewall"
+    )

@@ -114,7 +114,9 @@ def read_skipped(machine: Machine) -> Sequence[str]:
     if not machine.path(SKIP).exists():
         return ()
     if not machine.path(MAY_SKIP).exists():
-        raise Failure("this image makes all checks, but there is skip-checks on the stick; remove it from its partition CONFIG")
+        raise Failure(
+            "this image makes all checks, but there is skip-checks on the stick; remove it from its partition CONFIG"
+        )
     names: list[str] = []
     for number, line in enumerate(machine.read(SKIP).splitlines(), 1):
         name = line.partition("#")[0].strip()

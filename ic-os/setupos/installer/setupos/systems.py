@@ -75,9 +75,7 @@ def permit_start(machine: Machine, disk: Disk, written: Written) -> None:
     make_entry(machine, disk)
 
 
-def _transfer(
-    machine: Machine, display: Display, child: Child, image: Image, device: str, withhold: range
-) -> Written:
+def _transfer(machine: Machine, display: Display, child: Child, image: Image, device: str, withhold: range) -> Written:
     try:
         if machine.size(device) < image.size:
             raise Failure(f"{device} is smaller than the image of {child.title}; {_HINT}")

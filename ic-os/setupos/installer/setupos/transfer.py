@@ -63,7 +63,12 @@ def clear(machine: Machine, device: str, image: Image, size: int, advance: Advan
             place = ("--offset", str(offset), "--length", str(part), machine.path(device))
             if machine.run("fallocate", "--punch-hole", *place).status:
                 machine.must(
-                    f"{device} cannot be cleared", "replace this disk", "fallocate", "--zero-range", "--keep-size", *place
+                    f"{device} cannot be cleared",
+                    "replace this disk",
+                    "fallocate",
+                    "--zero-range",
+                    "--keep-size",
+                    *place,
                 )
             advance(part)
 
@@ -203,7 +208,9 @@ def _put(device: str, file: int, data: memoryview, offset: int) -> None:
         while done < len(data):
             done += os.pwrite(file, data[done:], offset + done)
     except OSError as error:
-        raise Failure(f"{device} cannot be written at byte {offset + done} ({error.strerror}); replace this disk") from error
+        raise Failure(
+            f"{device} cannot be written at byte {offset + done} ({error.strerror}); replace this disk"
+        ) from error
 
 
 def _get(device: str, file: int, data: memoryview, offset: int) -> None:
@@ -215,7 +222,9 @@ def _get(device: str, file: int, data: memoryview, offset: int) -> None:
                 raise Failure(f"{device} ends at byte {offset + done}; replace this disk")
             done += count
     except OSError as error:
-        raise Failure(f"{device} cannot be read at byte {offset + done} ({error.strerror}); replace this disk") from error
+        raise Failure(
+            f"{device} cannot be read at byte {offset + done} ({error.strerror}); replace this disk"
+        ) from error
 
 
 def _to_device(device: str, file: int) -> None:
