@@ -47,7 +47,9 @@ _FIRMWARE = flags.DEFINE_string("firmware", None, "OVMF of edk2's platform AmdSe
 _NAME = flags.DEFINE_string("name", "boundary-guestos", "What libvirt calls the machine.")
 _MEMORY = flags.DEFINE_integer("memory", 4, "Memory in GiB.", lower_bound=1)
 _CPUS = flags.DEFINE_integer("cpus", 4, "Processors.", lower_bound=1)
-_DISK = flags.DEFINE_integer("disk_gib", 50, "Size of the disk in GiB; the image is made as large with a hole, and its table for it.")
+_DISK = flags.DEFINE_integer(
+    "disk_gib", 50, "Size of the disk in GiB; the image is made as large with a hole, and its table for it."
+)
 _BRIDGE = flags.DEFINE_string("bridge", "", "Bridge of this machine that it is on; left out: QEMU's own network.")
 _CONNECT = flags.DEFINE_string("connect", "qemu:///system", "Which libvirt the printed commands talk to.")
 # Of the target, and of tests.

@@ -19,8 +19,8 @@ _MBR_SECTORS_OFFSET = 446 + 12
 def expand(disk: ImageReader) -> list[tuple[int, bytes]]:
     """What is to be written to a disk that is larger than its table says, in this order.
 
-    The primary table comes last, so that a disk on which this ended halfway has a whole table still. Entries, GUIDs and boot code
-    stay the bytes that they are; the old backup becomes zeros. A disk of the right size gets what is there.
+    The primary table comes last, so that a disk on which this ended halfway has a whole table still. Entries, GUIDs and
+    boot code stay the bytes that they are; the old backup becomes zeros. A disk of the right size gets what is there.
 
     Returns:
         Pairs of an offset in bytes and what goes there.
