@@ -107,7 +107,10 @@ def check_public_key(what: str, data: bytes) -> Key:
     check_pem(what, data, ["PUBLIC KEY"])
     _, content = _block(data)
     try:
-        algorithm, key = der.sequence(content)
+        parts = der.sequence(content)
+        if len(parts) != 2:
+            raise ValueError("it is no SubjectPublicKeyInfo")
+        algorithm, key = parts
         name = _algorithm(der.values(algorithm.content))
         if algorithm.tag != der.SEQUENCE or key.tag != der.BIT_STRING or len(key.content) < 2 or key.content[0]:
             raise ValueError("it has no key")
@@ -152,7 +155,10 @@ def _algorithm(parts: list[der.Value]) -> str:
 
 def _sec1(content: bytes, curve: str) -> Key:
     """ECPrivateKey, RFC 5915, 3."""
-    version, secret, *more = der.sequence(content)
+    parts = der.sequence(content)
+    if len(parts) < 2:
+        raise ValueError("it is no ECPrivateKey")
+    version, secret, *more = parts
     if version != der.Value(der.INTEGER, b"\1") or secret.tag != der.OCTET_STRING or not secret.content:
         raise ValueError("it is no ECPrivateKey")
     public = ""
@@ -167,7 +173,10 @@ def _sec1(content: bytes, curve: str) -> Key:
 
 def _pkcs8(content: bytes) -> Key:
     """OneAsymmetricKey, RFC 5958, 2."""
-    version, algorithm, secret, *more = der.sequence(content)
+    parts = der.sequence(content)
+    if len(parts) < 3:
+        raise ValueError("it is no PrivateKeyInfo")
+    version, algorithm, secret, *more = parts
     if version.tag != der.INTEGER or secret.tag != der.OCTET_STRING:
         raise ValueError("it is no PrivateKeyInfo")
     name = _algorithm(der.values(algorithm.content))

@@ -28,6 +28,7 @@ from sysimage.tree import NANOSECONDS
 
 FILE_MAX = 64 << 10  # bytes
 EPOCH = 1754697600  # seconds: the time of what is written, 2025-08-09
+FIGURES_MAX = 16  # of a number that every reader of JSON keeps
 CHECKS = ("cpu", "memory", "disks", "network")
 ALL, NONE = "all", "none"
 REMOVABLE = (OPERATOR_KEY, *(f"{KEYS_FOLDER}/{account}" for account in ACCOUNTS))
@@ -196,7 +197,13 @@ def _plain(value: Any, what: str) -> Any:
         return {name: _plain(inner, what) for name, inner in value}
     if isinstance(value, list):
         return [_plain(each, what) for each in value]
-    return int(value) if isinstance(value, Decimal) and value == int(value) else str(value) if isinstance(value, Decimal) else value
+    return _number(value) if isinstance(value, Decimal) else value
+
+
+def _number(value: Decimal) -> int | str:
+    """A number as JSON writes it, or as the text that HostOS takes it for."""
+    text = str(value)
+    return int(text) if text.isdecimal() and len(text) < FIGURES_MAX else text
 
 
 def parse_checks(what: str, data: bytes) -> list[str]:
