@@ -17,7 +17,9 @@ from sysimage.tree import NANOSECONDS
 from tools.main import refuse_arguments, run
 
 _IMAGE = flags.DEFINE_string("image", None, "The image: a raw file, or a tar with it, either as it is or under zstd.")
-_OUTPUT = flags.DEFINE_string("output", None, "Where the changed image goes; .tar.zst, .tar or .img says how it is packed.")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "Where the changed image goes; .tar.zst, .tar or .img says how it is packed."
+)
 _FILE = flags.DEFINE_multi_string("file", [], "PARTITION:PATH=FILE: a file that is to be there. May be repeated.")
 _REMOVE = flags.DEFINE_multi_string("remove", [], "PARTITION:PATH: a file that is to be away. May be repeated.")
 _MODE = flags.DEFINE_multi_string("mode", [], "PARTITION:PATH=MODE, octal, of a --file that is new. May be repeated.")

@@ -16,14 +16,12 @@ from pathlib import Path
 
 from absl import flags
 
-from configure import contents
-from configure import report
-from configure import wishes
+from configure import contents, report, wishes
+from configure.wishes import Wishes
 from sysimage.edit import edit_image
 from sysimage.errors import UserError
 from sysimage.inspection import open_image
 from tools.main import refuse_arguments, run
-from configure.wishes import Wishes
 
 _IMAGE = flags.DEFINE_string("image", None, "The image: disk.img, or disk-img.tar.zst as it is built.")
 _OUTPUT = flags.DEFINE_string(
@@ -49,7 +47,9 @@ _KEYS = flags.DEFINE_multi_string(
 _OPERATOR = flags.DEFINE_string("node_operator_private_key", None, "File: private key of the node operator, PEM.")
 _NNS = flags.DEFINE_string("nns_public_key", None, "File: public key of the NNS, PEM.")
 _SKIP = flags.DEFINE_string(
-    "skip_checks", None, "Checks to skip: cpu, memory, disks, network, with commas between them; all; none. Not in prod."
+    "skip_checks",
+    None,
+    "Checks to skip: cpu, memory, disks, network, with commas between them; all; none. Not in prod.",
 )
 _REMOVE = flags.DEFINE_multi_string(
     "remove", [], f"A file to take away, one of {', '.join(wishes.REMOVABLE)}. May be repeated."

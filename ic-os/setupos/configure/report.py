@@ -6,8 +6,8 @@ from typing import Any
 from configure.contents import CHILDREN, NNS_KEY, OPERATOR_KEY, SKIP_CHECKS, Child, Contents
 from configure.key_files import Key, check_private_key, check_public_key, ssh_keys, ssh_lines
 from configure.node_config import CONFIG_INI, DEPLOYMENT_JSON, check_config, check_deployment
-from sysimage.errors import UserError
 from configure.wishes import parse_checks
+from sysimage.errors import UserError
 
 _BLS = "BLS12-381"
 _MIB = 1 << 20
@@ -22,7 +22,9 @@ def findings(now: Contents, found: Sequence[Child] | None) -> list[str]:
     if not any(ssh_lines(data)[0] for data in now.keys.values()):
         said.append("no ssh keys: nobody will be able to log in to the installed host by ssh")
     if OPERATOR_KEY not in now.files:
-        said.append(f"no {OPERATOR_KEY}: on a machine of the second generation the installer warns, and waits 5 minutes")
+        said.append(
+            f"no {OPERATOR_KEY}: on a machine of the second generation the installer warns, and waits 5 minutes"
+        )
     if found is not None:
         said += _of_children(found)
     return said

@@ -8,4 +8,15 @@ from sysimage.sparse_tar.reader import Seekable, StoredMember, inspect, read
 from sysimage.sparse_tar.verify import verify
 from sysimage.sparse_tar.writer import Member, archive_size, headers, plan, write
 
-__all__ = ["Member", "Seekable", "StoredMember", "archive_size", "headers", "inspect", "plan", "read", "verify", "write"]
+__all__ = [
+    "Member",
+    "Seekable",
+    "StoredMember",
+    "archive_size",
+    "headers",
+    "inspect",
+    "plan",
+    "read",
+    "verify",
+    "write",
+]

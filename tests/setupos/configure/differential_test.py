@@ -132,14 +132,18 @@ _ADDRESSES = st.one_of(
     st.lists(st.sampled_from(["", "0", "fe80", "FF02", "2a00", "00a", "12345", "g"]), max_size=9).map(":".join),
     st.lists(st.sampled_from(["0", "1", "10", "255", "256", "01", ""]), min_size=3, max_size=5).map(".".join),
 )
-_LABELS = st.lists(st.sampled_from(["a", "A-b", "-a", "a-", "", "1", "x" * 63, "x" * 64, "a_b"]), max_size=4).map(".".join)
+_LABELS = st.lists(st.sampled_from(["a", "A-b", "-a", "a-", "", "1", "x" * 63, "x" * 64, "a_b"]), max_size=4).map(
+    ".".join
+)
 _PORTS = st.sampled_from(["", ":", ":0", ":1", ":65535", ":65536", ":08", ":123456", ":a"])
 _VALUES = st.one_of(
     _ADDRESSES,
     _LABELS,
     st.tuples(st.one_of(_LABELS, _ADDRESSES, _ADDRESSES.map("[{}]".format)), _PORTS).map("".join),
     st.sampled_from(["true", "false", "kvm", "qemu", "", " ", "0", "1", "007", "32", "33", "999999", "1000000"]),
-    st.sampled_from(["3c:ec:ef:6b:37:99", "3C:EC:EF:6B:37:99", "00:00:00:00:00:00", "3d:ec:ef:6b:37:99", "3c:ec:ef:6b"]),
+    st.sampled_from(
+        ["3c:ec:ef:6b:37:99", "3C:EC:EF:6B:37:99", "00:00:00:00:00:00", "3d:ec:ef:6b:37:99", "3c:ec:ef:6b"]
+    ),
     st.sampled_from(["https://a", "http://[::1]:80/,https://b", "ftp://a", "https://", "https://a b", "https://a\\"]),
     st.text(st.characters(max_codepoint=0x17F), max_size=12),
 )
@@ -181,13 +185,13 @@ _KEYS = sorted({part for key in DEPLOYMENT_KEYS for part in key.split(".")})
 _JSON_VALUES = st.one_of(
     _VALUES, _LISTS, st.integers(-10, 2_000_000), st.none(), st.booleans(), st.just({}), st.just([]), st.just(["a"])
 )
-_SECTIONS = st.dictionaries(
-    st.one_of(st.sampled_from(_KEYS), st.text(max_size=3)), _JSON_VALUES, max_size=3
-)
+_SECTIONS = st.dictionaries(st.one_of(st.sampled_from(_KEYS), st.text(max_size=3)), _JSON_VALUES, max_size=3)
 
 
 @given(
-    st.dictionaries(st.one_of(st.sampled_from(_KEYS), st.text(max_size=3)), st.one_of(_SECTIONS, _JSON_VALUES), max_size=3),
+    st.dictionaries(
+        st.one_of(st.sampled_from(_KEYS), st.text(max_size=3)), st.one_of(_SECTIONS, _JSON_VALUES), max_size=3
+    ),
     st.booleans(),
 )
 @_QUICK
@@ -218,7 +222,9 @@ def test_damaged_json(host: Host, junk: bytes, at: int) -> None:
 
 _KEY_LINES = st.one_of(
     st.tuples(
-        st.sampled_from([b"ssh-ed25519", b"ssh-rsa", b"ssh-dss", b"ecdsa-sha2-nistp256", b"sk-ssh-ed25519@openssh.com", b""]),
+        st.sampled_from(
+            [b"ssh-ed25519", b"ssh-rsa", b"ssh-dss", b"ecdsa-sha2-nistp256", b"sk-ssh-ed25519@openssh.com", b""]
+        ),
         st.sampled_from([b" ", b"  ", b"\t", b""]),
         st.sampled_from([b"AAAA", b"AA==", b"A=A", b"A+/9=", b"", b"A A"]),
         st.sampled_from([b"", b" ", b" me", b" m\xfc\0", b"\r", b"x y"]),
