@@ -144,8 +144,9 @@ def parse_deployment(what: str, data: bytes) -> Pairs:
             parse_int=Decimal,
             parse_float=Decimal,
             parse_constant=_refuse_constant,
-            strict=False,
         )
+        # Half a surrogate pair is no text.
+        json.dumps(parsed, ensure_ascii=False, default=str).encode()
     except RecursionError:
         raise UserError(f"{what}: is not JSON: it is nested too deeply") from None
     except json.JSONDecodeError as error:
