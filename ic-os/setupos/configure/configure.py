@@ -1,6 +1,6 @@
-"""Configures a finished image of SetupOS, without booting or mounting it, and without being root.
+r"""Configures a finished image of SetupOS, without booting or mounting it, and without being root.
 
-bazel run //ic-os/setupos:configure -- --image=disk-img.tar.zst --output=stick.img --config=config.ini \\
+bazel run //ic-os/setupos:configure -- --image=disk-img.tar.zst --output=stick.img --config=config.ini \
     --deployment=deployment.json --ssh_authorized_keys=admin=id_ed25519.pub
 bazel run //ic-os/setupos:configure -- --image=stick.img --in_place --set=ipv6_prefix=2a00:fb01:400:200
 bazel run //ic-os/setupos:configure -- --image=stick.img --show
@@ -35,8 +35,8 @@ _DEPLOYMENT = flags.DEFINE_string("deployment", None, "File: deployment.json.")
 _SET = flags.DEFINE_multi_string(
     "set",
     [],
-    "KEY=VALUE: a key of config.ini (ipv6_prefix) or, with a dot, of deployment.json (nns.url), on top of the file that is "
-    "given or there already; without a value the key goes away. May be repeated.",
+    "KEY=VALUE: a key of config.ini (ipv6_prefix) or, with a dot, of deployment.json (nns.url), on top of the file that "
+    "is given or there already; without a value the key goes away. May be repeated.",
 )
 _KEYS = flags.DEFINE_multi_string(
     "ssh_authorized_keys",
@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> None:
     if _SHOW.value:
         if asks or _OUTPUT.value or _IN_PLACE.value:
             raise UserError("--show changes nothing, and goes with no option that does")
-        _show(image)
+        _show(_IMAGE.value, image)
         return
     if _JSON.value:
         raise UserError("--json goes with --show")
@@ -98,14 +98,14 @@ def main(argv: Sequence[str]) -> None:
     _change(image, wanted, _base() / _OUTPUT.value if _OUTPUT.value else None)
 
 
-def _show(image: Path) -> None:
+def _show(name: str, image: Path) -> None:
     with open_image(image, in_place=True) as disk:
         now = contents.read(disk)
         children = contents.children(disk)
     if _JSON.value:
         print(json.dumps(report.to_json(now, children), indent=2))
     else:
-        print(report.format_text(_IMAGE.value, now, children), end="")
+        print(report.format_text(name, now, children), end="")
 
 
 def _change(image: Path, wanted: Wishes, output: Path | None) -> None:

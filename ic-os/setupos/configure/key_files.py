@@ -1,7 +1,7 @@
 """Keys that an image carries: public ones of ssh, that of the NNS, that of the node operator. None is ever quoted.
 
-Lines of ssh keys are judged as HostOS judges them (is_ssh_key in settings.awk): it leaves out what is none, and lets the
-others count, which is no use to somebody who wants to log in; so here such a line is refused.
+Lines of ssh keys are judged as HostOS judges them (is_ssh_key in settings.awk): it leaves out what is none, and lets
+the others count, which is no use to somebody who wants to log in; so here such a line is refused.
 """
 
 import base64

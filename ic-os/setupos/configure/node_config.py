@@ -1,7 +1,7 @@
 """config.ini and deployment.json, judged as HostOS judges them (host-config.sh, host-config.awk, deployment.jq).
 
-Messages are HostOS's own, with the name of the file in front. What is accepted here is accepted there; the reverse holds too, but
-for texts that jq takes for JSON although RFC 8259 does not: numbers such as `nan`, `+1`, `.5` and `01`.
+Messages are HostOS's own, with the name of the file in front. What is accepted here is accepted there; the reverse
+holds too, but for texts that jq takes for JSON although RFC 8259 does not: numbers such as `nan`, `+1`, `.5` and `01`.
 """
 
 import json

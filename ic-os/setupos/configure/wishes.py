@@ -108,13 +108,13 @@ def _key_files(wishes: Wishes) -> dict[str, bytes]:
         for name, data in read_folder("--ssh_authorized_keys", folder, len(ACCOUNTS) * FILE_MAX).items():
             add(name, f"{word}/{name}", data)
     if wishes.node_operator_private_key:
-        path = wishes.node_operator_private_key
-        found[OPERATOR_KEY] = read_file("--node_operator_private_key", wishes.base / path, FILE_MAX)
-        check_private_key(str(path), found[OPERATOR_KEY])
+        operator = wishes.node_operator_private_key
+        found[OPERATOR_KEY] = read_file("--node_operator_private_key", wishes.base / operator, FILE_MAX)
+        check_private_key(str(operator), found[OPERATOR_KEY])
     if wishes.nns_public_key:
-        path = wishes.nns_public_key
-        found[NNS_KEY] = read_file("--nns_public_key", wishes.base / path, FILE_MAX)
-        check_public_key(str(path), found[NNS_KEY])
+        nns = wishes.nns_public_key
+        found[NNS_KEY] = read_file("--nns_public_key", wishes.base / nns, FILE_MAX)
+        check_public_key(str(nns), found[NNS_KEY])
     return found
 
 

@@ -61,7 +61,9 @@ def same(host: Host, config: bytes, deployment: bytes) -> None:
     theirs, ours = judged_by_host(host, config, deployment), judged_here(config, deployment)
     if isinstance(theirs, str) and isinstance(ours, str):
         # Two parsers of JSON do not use the same words.
-        theirs, ours = (re.sub("is not (JSON: .*|one JSON object)", "is no JSON object", each) for each in (theirs, ours))
+        theirs, ours = (
+            re.sub("is not (JSON: .*|one JSON object)", "is no JSON object", each) for each in (theirs, ours)
+        )
     assert ours == theirs, (config, deployment)
 
 
