@@ -35,8 +35,8 @@ _DEPLOYMENT = flags.DEFINE_string("deployment", None, "File: deployment.json.")
 _SET = flags.DEFINE_multi_string(
     "set",
     [],
-    "KEY=VALUE: a key of config.ini (ipv6_prefix) or, with a dot, of deployment.json (nns.url), on top of the file that "
-    "is given or there already; without a value the key goes away. May be repeated.",
+    "KEY=VALUE: a key of config.ini (ipv6_prefix) or, with a dot, of deployment.json (nns.url), on top of the file "
+    "that is given or there already; without a value the key goes away. May be repeated.",
 )
 _KEYS = flags.DEFINE_multi_string(
     "ssh_authorized_keys",

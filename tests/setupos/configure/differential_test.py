@@ -1,4 +1,4 @@
-"""The rules in Python against those that the images have, in awk (mawk) and jq: same verdict, same values, same words."""
+"""The rules in Python against those that the images have, in awk (mawk) and jq: one verdict, values, words."""
 
 import json
 import re
