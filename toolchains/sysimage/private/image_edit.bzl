@@ -71,11 +71,10 @@ image_edit(
     name = "changed",
     out = "changed.tar.zst",
     files = {
-        "accounts.conf": "boot:notes/accounts.conf",
+        "accounts.conf": "grub:notes/accounts.conf",
         "grub.cfg": "grub:grub.cfg",
     },
     image = ":disk-img.tar.zst",
-    modes = {"boot:notes/accounts.conf": "0600"},
     remove = ["grub:old.cfg"],
 )
 ```
