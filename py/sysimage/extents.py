@@ -206,6 +206,13 @@ class Sources:
         """Names one more file."""
         self._paths[key] = Path(path)
 
+    def add_compressed(self, key: str, path: Path | str, reader: "framed.Reader") -> str:
+        """Names one more file, compressed and opened already; it is closed with the others. Returns the key in maps."""
+        key = COMPRESSED + key
+        self._paths[key] = Path(path)
+        self._compressed[key] = reader
+        return key
+
     @property
     def paths(self) -> Mapping[str, Path]:
         """The file behind each key."""
@@ -323,6 +330,30 @@ class ImageReader:
         if position < offset + length:
             parts.append(bytes(offset + length - position))
         return b"".join(parts)
+
+
+class ReaderFile:
+    """The bytes behind a reader as a file that can be sought in."""
+
+    def __init__(self, reader: ImageReader) -> None:
+        self._reader = reader
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Goes to a place, which may lie behind the end."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._reader.size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Where it is."""
+        return self._position
+
+    def read(self, size: int = -1, /) -> bytes:
+        """So many bytes, fewer at the end."""
+        data = self._reader.read(self._position, self._reader.size if size < 0 else size)
+        self._position += len(data)
+        return data
 
 
 def open_raw(path: Path | str) -> ImageReader:

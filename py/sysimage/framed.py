@@ -11,8 +11,10 @@ Source: zstd, contrib/seekable_format/zstd_seekable_compression_format.md.
     footer            number of frames (u32), flags (u8, 0: no checksums in the table), magic 0x8F92EAB1 (u32)
 """
 
+import contextlib
 import io
 import itertools
+import mmap
 import os
 import struct
 from bisect import bisect_right
@@ -38,6 +40,13 @@ _ENTRY = struct.Struct("<II")
 _FOOTER = struct.Struct("<IBI")
 _SKIPPABLE_MAGIC = 0x184D2A5E
 _SEEKABLE_MAGIC = 0x8F92EAB1
+
+# Of any zstd frame, RFC 8878, 3.1.1 and 3.1.2.
+_SKIPPABLE_MAGICS = 0x184D2A50  # the lowest of 16
+_HEAD_MAX = 18  # bytes of the magic number and the frame header
+_BLOCK_HEADER = 3
+_BLOCK_RLE = 1  # the type of a block of one byte, repeated
+_CHECKSUM = 4
 
 
 class Writer:
@@ -98,10 +107,11 @@ class Reader:
         UserError: it is none, or is damaged.
     """
 
-    def __init__(self, file: io.FileIO, name: str) -> None:
+    def __init__(self, file: io.FileIO, name: str, sizes: Sequence[tuple[int, int]] | None = None) -> None:
+        """`sizes`, where the file has no table: (size compressed, size of the content) of each frame."""
         self._name = name
         self._file = file
-        sizes = self._table()
+        sizes = self._table() if sizes is None else sizes
         self._places = list(itertools.accumulate((size for size, _ in sizes), initial=0))
         self._starts = list(itertools.accumulate((size for _, size in sizes), initial=0))
         self.size = self._starts[-1]
@@ -194,12 +204,82 @@ def open_file(path: Path | str, name: str) -> Reader:
     Raises:
         UserError: it cannot be read, or is no such file.
     """
+    with _opened(path, name) as file:
+        return Reader(file, name)
+
+
+def open_stream(path: Path | str, name: str) -> Reader | None:
+    """Opens any file of frames, whose sizes are found by going from block to block; nothing is decompressed for that.
+
+    Returns:
+        None, if a frame does not say how much its content is, or that is more than FRAME_MAX: only a stream is of use.
+
+    Raises:
+        UserError: it cannot be read, is no zstd, or is cut off.
+    """
+    with _opened(path, name) as file:
+        sizes = _walk(file, name)
+        if sizes is not None:
+            return Reader(file, name, sizes)
+    file.close()
+    return None
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, name: str) -> Iterator[io.FileIO]:
+    """A file that stays open, but after an error."""
     try:
         file = io.FileIO(path)
     except OSError as error:
         raise UserError(f"cannot read {name}: {error.strerror}: {path}") from error
     try:
-        return Reader(file, name)
+        yield file
     except UserError:
         file.close()
         raise
+
+
+def _walk(file: io.FileIO, name: str) -> list[tuple[int, int]] | None:
+    """(size compressed, size of the content) of each frame, RFC 8878, 3.1.1; None as with `open_stream`."""
+    size = os.fstat(file.fileno()).st_size
+    sizes = []
+    position = 0
+    if not size:
+        raise UserError(f"{name}: not a whole zstd file: it ends before the first frame")
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        while position < size:
+            length, content = _frame(data, position, name)
+            if not 0 <= content <= FRAME_MAX:
+                return None
+            sizes.append((length, content))
+            position += length
+    return sizes
+
+
+def _frame(data: mmap.mmap, position: int, name: str) -> tuple[int, int]:
+    """Bytes of the frame that begins here, and of its content; -1 if it does not say."""
+    head = bytes(data[position : position + _HEAD_MAX])
+    if len(head) >= _SKIPPABLE.size:
+        magic, following = _SKIPPABLE.unpack_from(head)
+        if magic & ~0xF == _SKIPPABLE_MAGICS:
+            return _within(data, position, _SKIPPABLE.size + following, name), 0
+    try:
+        parameters = zstandard.get_frame_parameters(head)
+        end = position + zstandard.frame_header_size(head)
+    except zstandard.ZstdError as error:
+        raise UserError(f"{name}: not a whole zstd file: {error} at byte {position}") from error
+    last = 0
+    while not last:
+        header = int.from_bytes(data[end : end + _BLOCK_HEADER], "little")
+        last, kind, length = header & 1, header >> 1 & 3, header >> 3
+        end += _BLOCK_HEADER + (1 if kind == _BLOCK_RLE else length)
+        _within(data, position, end - position, name)
+    end += _CHECKSUM if parameters.has_checksum else 0
+    content = parameters.content_size
+    return _within(data, position, end - position, name), -1 if content == zstandard.CONTENTSIZE_UNKNOWN else content
+
+
+def _within(data: mmap.mmap, position: int, length: int, name: str) -> int:
+    if position + length > len(data):
+        raise UserError(f"{name}: not a whole zstd file: it ends within a frame")
+    return length

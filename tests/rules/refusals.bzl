@@ -8,6 +8,7 @@ load(
     "fat_image",
     "file_tree",
     "image_archive",
+    "image_edit",
     "lvm_image",
     "oci_image",
     "rootfs_layer",
@@ -274,6 +275,56 @@ def _disks():
         },
     )
     refusals(
+        name = "image_edit",
+        rule = image_edit,
+        files = {":one.txt": "config:one.txt"},
+        image = "disk.tar.zst",
+        out = None,
+        cases = {
+            "absolute": (
+                {"files": {":one.txt": "config:/one.txt"}, "out": "edit_absolute.tar.zst"},
+                "image_edit: files must be a path relative to the root; got \"/one.txt\" (hint: write \"one.txt\")",
+            ),
+            "epoch": (
+                {"epoch": -1, "out": "edit_epoch.tar.zst"},
+                "image_edit: epoch must be 0 or more; got -1",
+            ),
+            "mode": (
+                {"modes": {"config:one.txt": "rw"}, "out": "edit_mode.tar.zst"},
+                "image_edit: modes[\"config:one.txt\"] must be an octal mode, 0 to 7777; got \"rw\" (hint: 0644 for a file, 0755 for a program or a directory)",
+            ),
+            "mode_of_none": (
+                {"modes": {"config:two.txt": "0600"}, "out": "edit_mode_of_none.tar.zst"},
+                "image_edit: modes must name places of `files`; got \"config:two.txt\"",
+            ),
+            "no_partition": (
+                {"files": {":one.txt": "one.txt"}, "out": "edit_no_partition.tar.zst"},
+                "image_edit: files must be of the form PARTITION:PATH, without \"=\"; got \"one.txt\"",
+            ),
+            "nothing": (
+                {"files": {}, "out": "edit_nothing.tar.zst"},
+                "image_edit: files must name at least one file, or `remove` one; got none",
+            ),
+            "out": (
+                {"out": "edit.img"},
+                "image_edit: out must end in .tar.zst; got \"edit.img\" (hint: use \"edit.tar.zst\")",
+            ),
+            "removed_and_there": (
+                {"out": "edit_removed.tar.zst", "remove": ["config:one.txt"]},
+                "image_edit: remove must name no file of `files`; got \"config:one.txt\"",
+            ),
+            "several_files": (
+                {"files": {":two_files": "config:notes"}, "out": "edit_several.tar.zst"},
+                "image_edit: files[\"config:notes\"] must be one file; got 2 files from @@//tests/rules:two_files " +
+                "(hint: name the file by its own label)",
+            ),
+            "twice": (
+                {"files": {":one.txt": "config:a", ":two.txt": "config:a"}, "out": "edit_twice.tar.zst"},
+                "image_edit: files must name each only once; got \"config:a\" twice",
+            ),
+        },
+    )
+    refusals(
         name = "boot_files",
         rule = boot_files,
         image = ":disk",
@@ -339,7 +390,7 @@ def _disks():
             ),
         },
     )
-    return ["boot_files", "container_test", "disk_image", "image_archive", "lvm_image", "oci_image"]
+    return ["boot_files", "container_test", "disk_image", "image_archive", "image_edit", "lvm_image", "oci_image"]
 
 def _trees():
     refusals(

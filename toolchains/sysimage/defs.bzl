@@ -8,6 +8,7 @@
     lvm_image        volumes of a volume group, on one physical volume
     disk_image       partitions on a disk
     image_archive    the bytes: a compressed sparse tar, with its checksum
+    image_edit       a finished image with other files in its partitions
     oci_image        a container image of a root filesystem
     image_inspect    a look at a finished image, by `bazel run`
     image_test       properties of an image against reviewed ones, and foreign judges
@@ -26,6 +27,7 @@ load("//toolchains/sysimage/private:ext4_image.bzl", _ext4_image = "ext4_image")
 load("//toolchains/sysimage/private:fat_image.bzl", _fat_image = "fat_image")
 load("//toolchains/sysimage/private:file_tree.bzl", _file_tree = "file_tree")
 load("//toolchains/sysimage/private:image_archive.bzl", _image_archive = "image_archive")
+load("//toolchains/sysimage/private:image_edit.bzl", _image_edit = "image_edit")
 load("//toolchains/sysimage/private:image_inspect.bzl", _image_inspect = "image_inspect")
 load("//toolchains/sysimage/private:image_test.bzl", _image_test = "image_test")
 load("//toolchains/sysimage/private:install_test.bzl", _install_test = "install_test")
@@ -47,6 +49,7 @@ ext4_image = _ext4_image
 fat_image = _fat_image
 file_tree = _file_tree
 image_archive = _image_archive
+image_edit = _image_edit
 image_inspect = _image_inspect
 image_test = _image_test
 install_test = _install_test

@@ -47,7 +47,9 @@ _FIRMWARE = flags.DEFINE_string("firmware", None, "OVMF of edk2's platform AmdSe
 _NAME = flags.DEFINE_string("name", "boundary-guestos", "What libvirt calls the machine.")
 _MEMORY = flags.DEFINE_integer("memory", 4, "Memory in GiB.", lower_bound=1)
 _CPUS = flags.DEFINE_integer("cpus", 4, "Processors.", lower_bound=1)
-_DISK = flags.DEFINE_integer("disk_gib", 50, "Size of the disk in GiB; the image is made as large with a hole.")
+_DISK = flags.DEFINE_integer(
+    "disk_gib", 50, "Size of the disk in GiB; the image is made as large with a hole, and its table for it."
+)
 _BRIDGE = flags.DEFINE_string("bridge", "", "Bridge of this machine that it is on; left out: QEMU's own network.")
 _CONNECT = flags.DEFINE_string("connect", "qemu:///system", "Which libvirt the printed commands talk to.")
 # Of the target, and of tests.
@@ -221,6 +223,8 @@ def main(argv: Sequence[str]) -> None:
         reader = open_raw(disk)
         with reader.sources:
             check_layout(image, reader, gpt.load(_LAYOUT.value))
+            for offset, data in gpt.expand(reader):
+                disks.overwrite(disk, offset, data)
             files = boot_files.read(reader, "A_boot", "A", {"boot_state": "stable"})
         (made / "vmlinuz").write_bytes(files.kernel)
         (made / "initrd.img").write_bytes(files.initrd)

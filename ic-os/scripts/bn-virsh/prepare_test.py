@@ -169,6 +169,19 @@ def test_files_are_those_of_the_image(machine: Machine) -> None:
         assert file.read(SYSTEM.boot.size) == ImageReader(SYSTEM.boot, Sources({})).read(0, SYSTEM.boot.size)
 
 
+def test_the_table_is_one_of_the_whole_disk(machine: Machine) -> None:
+    assert machine.prepare(*SAMPLE)[0] == 0
+    made = machine.out / "disk.img"
+    reader = open_raw(made)
+    with reader.sources:
+        assert gpt.verify(reader) == []
+        assert gpt.read_copy(reader, "backup").header_at == (50 << 30) // 512 - 1
+    for judge, fine in (("sgdisk", "No problems found."), ("sfdisk", "No errors detected.")):
+        said = subprocess.run([judge, "--verify", made], capture_output=True, text=True, check=True).stdout
+        assert fine in said
+        assert "Caution" not in said
+
+
 def test_medium_is_that_of_the_tool(machine: Machine) -> None:
     assert machine.prepare(*SAMPLE)[0] == 0
     inputs = dict(word.removeprefix("--").split("=", 1) for word in os.environ["INPUTS"].split())

@@ -7,6 +7,7 @@ the image's name when it is on the disk: power cut or not, there is the old imag
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import os
@@ -20,13 +21,14 @@ from sysimage.edit.changes import Change, overlay
 from sysimage.errors import UserError
 from sysimage.extents import ImageReader
 from sysimage.files import write_text
-from sysimage.inspection.opening import open_image
-from sysimage.materialise import open_output, write_raw
+from sysimage.inspection.opening import archive_members, is_zstd, open_image
+from sysimage.materialise import open_output, write_raw, write_stream
 from sysimage.tree import NodeType, Tree
 
 _FICLONE = 0x40049409  # ioctl_ficlone(2)
-_ARCHIVE = "archive"  # the key of an image's source that is a member of an archive
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+MEMBER = "disk.img"  # the name of an image in an archive, if it had none
+# By the end of an output's name: whether it is an archive, and whether that is under zstd.
+_PACKINGS = {".tar.zst": (True, True), ".tar": (True, False), ".img": (False, False)}
 SHA256_SUFFIX = ".sha256"
 
 
@@ -94,40 +96,81 @@ def read_file(disk: ImageReader, tree: Tree, path: str) -> bytes | None:
     return ImageReader(node.data, disk.sources).read(0, node.size)
 
 
-def edit_image(path: Path, changes: Mapping[str, Iterable[Change]]) -> int:
+def edit_image(path: Path, changes: Mapping[str, Iterable[Change]], output: Path | None = None) -> int:
     """Changes an image file: raw, or the one member of a tar archive, under zstd or not.
 
-    An archive is written anew, and a file of its name with `.sha256` beside it too, if there is one.
+    Args:
+        path: the image.
+        changes: by the names of partitions.
+        output: where the image goes, see `write`; left out, it takes the place of the one that was there.
 
     Returns:
-        how many bytes of the disk were written; none if it was as wanted already. The file is not touched then.
+        how many bytes of the disk were written; none if it was as wanted already. An image without an output is not
+        touched then.
 
     Raises:
         UserError: as `edit_disk`, or the file cannot be read or written.
     """
-    with open_image(path) as disk:
+    with open_image(path, in_place=True) as disk:
         patches = edit_disk(disk, changes)
-        if patches:
-            write(path, disk, patches)
+        if patches or output:
+            write(path, disk, patches, output)
     return sum(len(data) for data in patches.values())
 
 
-def write(path: Path, disk: ImageReader, patches: Mapping[int, bytes]) -> None:
-    """Lets an image, opened from `path`, have other bytes at some places. Errors: the file cannot be written."""
-    staged = path.with_name(path.name + ".edited")
-    checksum = path.with_name(path.name + SHA256_SUFFIX)
-    with _reporting(path, staged):
+def write(path: Path, disk: ImageReader, patches: Mapping[int, bytes], output: Path | None = None) -> None:
+    """Lets an image, opened from `path`, have other bytes at some places.
+
+    Args:
+        path: the image.
+        disk: a reader of it.
+        patches: the bytes by their offsets on the disk.
+        output: where the result goes: an archive if the name ends in .tar or .tar.zst, with a file of its sha256 beside
+            it, and raw if it ends in .img. Left out, the result takes the place of the image, packed as that was, and
+            its .sha256 is written anew if there is one.
+
+    Raises:
+        UserError: the archive has other members, the output has another ending, the file cannot be written.
+    """
+    target = output or path
+    member, from_archive = _member(path, disk)
+    archived, compressed = _packing(output) if output else (from_archive, is_zstd(path))
+    staged = target.with_name(target.name + ".edited")
+    with _reporting(target, staged):
         changed = ImageReader(overlay(disk.map, patches), disk.sources)
-        if _ARCHIVE in disk.sources.paths:
-            _write_archive(path, staged, changed)
-        elif not _write_clone(path, staged, patches):
+        if archived:
+            archive = sparse_tar.plan([dataclasses.replace(member, content=changed.map)])
+            with open_output(staged, compressed) as sink:
+                write_stream(archive, changed.sources, sink)
+        elif from_archive or not _write_clone(path, staged, patches):
             write_raw(changed.map, changed.sources, staged)
-        os.chmod(staged, path.stat().st_mode & 0o777)
-        _replace(staged, path)
-        if checksum.exists():
-            with path.open("rb") as file:
+        os.chmod(staged, path.stat().st_mode & 0o777 if output is None else 0o644)
+        _replace(staged, target)
+        checksum = target.with_name(target.name + SHA256_SUFFIX)
+        if checksum.exists() if output is None else archived:
+            with target.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            write_text(checksum, f"{digest}  {path.name}\n")
+            write_text(checksum, f"{digest}  {target.name}\n")
+
+
+def _packing(path: Path) -> tuple[bool, bool]:
+    """Whether an output is an archive, and whether that is under zstd."""
+    for ending, packing in _PACKINGS.items():
+        if path.name.endswith(ending):
+            return packing
+    raise UserError(f"{path}: the name of an image ends in {', '.join(_PACKINGS)}", hint="it says how it is packed")
+
+
+def _member(path: Path, disk: ImageReader) -> tuple[sparse_tar.Member, bool]:
+    """The member that an image is or would be of an archive, and whether it is."""
+    stored = archive_members(disk.sources, str(path))
+    if not stored and is_zstd(path):
+        raise UserError(f"{path} is compressed, but no archive", hint="unpack it: zstd --decompress")
+    if len(stored) > 1:
+        raise UserError(f"{path} has {len(stored)} members, and only an archive of one disk image is changed")
+    if not stored:
+        return sparse_tar.Member(MEMBER, disk.map), False
+    return sparse_tar.Member(stored[0].name, disk.map, mode=stored[0].mode, mtime=stored[0].mtime), True
 
 
 def _write_clone(path: Path, staged: Path, patches: Mapping[int, bytes]) -> bool:
@@ -141,18 +184,6 @@ def _write_clone(path: Path, staged: Path, patches: Mapping[int, bytes]) -> bool
             file.seek(at)
             file.write(data)
     return True
-
-
-def _write_archive(path: Path, staged: Path, disk: ImageReader) -> None:
-    with disk.sources.paths[_ARCHIVE].open("rb") as file:
-        members = list(sparse_tar.read(file, str(path)))
-    if len(members) != 1:
-        raise UserError(f"{path} has {len(members)} members, and only an archive of one disk image is changed")
-    member = sparse_tar.Member(members[0].name, disk.map, mode=members[0].mode, mtime=members[0].mtime)
-    with path.open("rb") as file:
-        compress = file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
-    with open_output(staged, compress) as sink:
-        sparse_tar.write([member], disk.sources, sink)
 
 
 def _replace(staged: Path, path: Path) -> None:

@@ -1,5 +1,6 @@
 """GUID partition tables: a layout that is data, a map of the disk, and both copies read back and judged."""
 
+from sysimage.gpt.expand import expand
 from sysimage.gpt.format import ALIGNMENT, SECTOR
 from sysimage.gpt.layout import Layout, Partition, load, parse
 from sysimage.gpt.reader import Table, find, inspect, open_partition, read, read_copy
@@ -15,6 +16,7 @@ __all__ = [
     "Layout",
     "Partition",
     "Table",
+    "expand",
     "find",
     "inspect",
     "load",

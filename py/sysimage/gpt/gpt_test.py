@@ -99,6 +99,50 @@ def test_an_expanded_disk_has_its_backup_at_the_end() -> None:
         layout.expanded(4 << 20)
 
 
+def grown(disk: ExtentMap, size: int) -> ExtentMap:
+    """A disk that became larger, and then was expanded."""
+    data = bytearray(reader(disk).read(0, disk.size).ljust(size, b"\0"))
+    for offset, new in gpt.expand(reader(ExtentMap.of_bytes(bytes(data)))):
+        data[offset : offset + len(new)] = new
+    return ExtentMap.of_bytes(bytes(data))
+
+
+def test_a_disk_that_grew_is_the_one_that_was_planned_so_large() -> None:
+    contents: dict[str, Content] = {"one": ExtentMap.of_bytes(b"first"), "two": gpt.EMPTY, "drei ß": gpt.EMPTY}
+    layout = gpt.parse(SAMPLE)
+    for size in (9 * MIB, 7 * MIB + 512, 6 * MIB + 512, 6 * MIB):
+        planned = reader(gpt.plan(layout.expanded(size), contents)).read(0, size)
+        assert reader(grown(gpt.plan(layout, contents), size)).read(0, size) == planned
+        # It may grow again.
+        assert gpt.verify(reader(grown(grown(sample(), size), 10 * MIB))) == []
+
+
+def test_what_grew_is_whole_at_every_moment() -> None:
+    data = bytearray(reader(sample()).read(0, 6 * MIB).ljust(9 * MIB, b"\0"))
+    before = gpt.read(reader(sample())).partitions
+    for offset, new in gpt.expand(reader(ExtentMap.of_bytes(bytes(data)))):
+        assert gpt.read(reader(ExtentMap.of_bytes(bytes(data)))).partitions == before
+        data[offset : offset + len(new)] = new
+
+
+def test_boot_code_stays_where_a_disk_grew() -> None:
+    data = b"boot code".ljust(440, b"\x90") + reader(sample()).read(440, 6 * MIB - 440)
+    assert reader(grown(ExtentMap.of_bytes(data), 7 * MIB)).read(0, 440) == data[:440]
+
+
+@pytest.mark.parametrize(
+    ("disk", "message"),
+    [
+        (sample().slice(0, 5 * MIB), "the disk ends at sector 10239, but its table has the backup at 12287"),
+        (ExtentMap(6 * MIB), "the primary header (sector 1) has no signature"),
+    ],
+)
+def test_a_disk_that_cannot_be_expanded(disk: ExtentMap, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        gpt.expand(reader(disk))
+    assert str(caught.value) == message
+
+
 def test_a_huge_disk_costs_nothing() -> None:
     layout = gpt.parse(text(row(1, "x", 2048, 1 << 40)))
     image = gpt.plan(layout, {"x": ExtentMap(1 << 49)})
@@ -387,6 +431,8 @@ def test_any_damage_is_answered(cut: int, at: int, noise: bytes, checksums: bool
             gpt.verify(each)
             with contextlib.suppress(UserError):
                 gpt.inspect(each)
+            with contextlib.suppress(UserError):
+                assert all(offset >= 0 for offset, _ in gpt.expand(each))
 
 
 @given(st.binary(max_size=2048))

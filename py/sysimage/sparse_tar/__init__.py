@@ -4,8 +4,19 @@ GNU tar, bsdtar and Python's tarfile all read this format and recreate the holes
 the newer ones (pax sparse 0.0, 0.1, 1.0) not every reader knows each.
 """
 
-from sysimage.sparse_tar.reader import StoredMember, inspect, read
+from sysimage.sparse_tar.reader import Seekable, StoredMember, inspect, read
 from sysimage.sparse_tar.verify import verify
-from sysimage.sparse_tar.writer import Member, archive_size, headers, write
+from sysimage.sparse_tar.writer import Member, archive_size, headers, plan, write
 
-__all__ = ["Member", "StoredMember", "archive_size", "headers", "inspect", "read", "verify", "write"]
+__all__ = [
+    "Member",
+    "Seekable",
+    "StoredMember",
+    "archive_size",
+    "headers",
+    "inspect",
+    "plan",
+    "read",
+    "verify",
+    "write",
+]

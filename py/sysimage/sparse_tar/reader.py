@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from sysimage.errors import UserError
 from sysimage.extents import Extent, ExtentMap, FileSlice
@@ -10,6 +10,19 @@ from sysimage.sparse_tar import format as tar
 from sysimage.sparse_tar.format import BLOCK
 
 MAX_SEGMENTS = 1 << 20  # of one member; more are taken for damage
+
+
+class Seekable(Protocol):
+    """What an archive is read from: a file, or something that is read as one."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Goes to a place."""
+
+    def tell(self) -> int:
+        """Where it is."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """So many bytes, fewer at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,7 @@ class StoredMember:
             raise UserError(f"tar member {self.name!r} has an impossible sparse map: {error}") from error
 
 
-def read(file: BinaryIO, name: str) -> Iterator[StoredMember]:
+def read(file: Seekable, name: str) -> Iterator[StoredMember]:
     """The members of an archive that can be sought in. `name` says in errors which it is.
 
     Raises:
@@ -79,14 +92,14 @@ def read(file: BinaryIO, name: str) -> Iterator[StoredMember]:
         position = member.data_at + sum(length + -length % BLOCK for _, length in segments)
 
 
-def _block(file: BinaryIO, name: str) -> bytes:
+def _block(file: Seekable, name: str) -> bytes:
     data = file.read(BLOCK)
     if len(data) < BLOCK:
         raise UserError(f"{name}: the tar archive is cut off")
     return data
 
 
-def _segments(file: BinaryIO, name: str, first: bytes, extended: int) -> Iterator[tuple[int, int]]:
+def _segments(file: Seekable, name: str, first: bytes, extended: int) -> Iterator[tuple[int, int]]:
     count = 0
     block = first
     while True:
@@ -111,7 +124,7 @@ def _number(field: bytes) -> int:
     return int(digits or b"0", 8)
 
 
-def inspect(file: BinaryIO, name: str) -> list[dict[str, Any]]:
+def inspect(file: Seekable, name: str) -> list[dict[str, Any]]:
     """The members as data for JSON; sizes in bytes. Errors: as `read`."""
     return [
         {

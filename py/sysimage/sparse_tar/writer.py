@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sysimage.errors import UserError
-from sysimage.extents import ExtentMap, Sources
+from sysimage.extents import Extent, ExtentMap, Sources
 from sysimage.materialise import Progress, write_range, zeros
 from sysimage.sparse_tar import format as tar
 from sysimage.sparse_tar.format import BLOCK, RECORD
@@ -140,6 +140,24 @@ def archive_size(members: Sequence[Member]) -> int:
         size += len(headers(member))
         size += sum(length + -length % BLOCK for _, length in member.segments)
     return size + -size % RECORD
+
+
+def plan(members: Sequence[Member]) -> ExtentMap:
+    """The archive that `write` writes, as a map: for who has the bytes of another archive with most of it.
+
+    Names must differ.
+    """
+    extents = []
+    position = 0
+    for member in members:
+        head = headers(member)
+        extents.append(Extent(position, len(head), head))
+        position += len(head)
+        for offset, length in member.segments:
+            for extent in member.content.overlapping(offset, length):
+                extents.append(Extent(position + extent.offset - offset, extent.length, extent.source))
+            position += length + -length % BLOCK
+    return ExtentMap(archive_size(members), extents)
 
 
 def write(members: Sequence[Member], sources: Sources, sink: Sink) -> None:

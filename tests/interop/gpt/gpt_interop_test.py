@@ -1,6 +1,7 @@
 """GUID partition tables before foreign judges: gdisk and util-linux read ours, and we read theirs."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +12,7 @@ from sysimage import gpt
 from sysimage.extents import ExtentMap, Sources, open_raw
 from sysimage.gpt import Layout, Partition
 from sysimage.materialise import write_raw
+from sysimage.vm import disks
 
 ESP = UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
 LINUX = UUID("0FC63DAF-8483-4772-8E79-3D69D8477DE4")
@@ -82,6 +84,22 @@ def test_util_linux_reads_what_was_planned(written: tuple[Layout, Path]) -> None
     ]
     expected = [(str(p.number), p.start, p.size, p.type, p.guid, p.name) for p in layout.partitions]
     assert sorted(found) == sorted(expected)
+
+
+def test_a_disk_that_grew(written: tuple[Layout, Path]) -> None:
+    """Nobody finds anything, and what was to be usable is."""
+    _, path = written
+    os.truncate(path, path.stat().st_size + (3 << 20))
+    assert "problem" in judge("sgdisk", "--verify", path)
+    for offset, data in gpt.expand(open_raw(path)):
+        disks.overwrite(path, offset, data)
+    said = judge("sgdisk", "--verify", path)
+    assert "No problems found." in said
+    assert "Caution" not in said
+    assert "No errors detected." in judge("sfdisk", "--verify", path)
+    assert gpt.verify(open_raw(path)) == []
+    table = json.loads(judge("sfdisk", "--json", path))["partitiontable"]
+    assert table["lastlba"] == path.stat().st_size // 512 - 34
 
 
 def test_gdisk_mends_from_our_backup(written: tuple[Layout, Path]) -> None:

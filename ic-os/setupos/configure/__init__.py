@@ -1,0 +1,1 @@
+"""Configures finished images of SetupOS: ic-os/setupos/docs/configure.md."""
