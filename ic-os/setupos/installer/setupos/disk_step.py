@@ -49,7 +49,9 @@ def release(machine: Machine, disks: Sequence[Disk]) -> None:
             *("dmsetup", "remove", "--retry", label),
         )
     for device in strangers:
-        machine.must(f"{device}, of an old group {GROUP}, cannot be wiped", "replace this disk", "wipefs", "--all", device)
+        machine.must(
+            f"{device}, of an old group {GROUP}, cannot be wiped", "replace this disk", "wipefs", "--all", device
+        )
 
 
 def _old_volumes(machine: Machine, disks: Sequence[Disk]) -> Iterator[str]:

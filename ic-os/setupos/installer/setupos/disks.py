@@ -55,14 +55,17 @@ def find(machine: Machine) -> Sequence[Disk]:
     if not found:
         others = [name for name in machine.names("/sys/block") if re.match(r"[svx]?v?d[a-z]|mmc", name)]
         seen = f" (it has {', '.join(others)})" if others else ""
-        raise Failure(f"this machine has no NVMe disk that could be installed on{seen}; look at its drives and their cables")
-    return sorted(found, key=lambda disk: [int(number) for number in _NAME.fullmatch(disk.name).groups()])  # type: ignore[union-attr]
+        raise Failure(
+            f"this machine has no NVMe disk that could be installed on{seen}; look at its drives and their cables"
+        )
+    return sorted(found, key=lambda disk: [int(number) for number in re.findall(r"\d+", disk.name)])
 
 
 def stick_disks(machine: Machine) -> frozenset[str]:
     """Names of the disks that something is mounted from: the stick that this system runs from.
 
-    A mount is of a device number; a partition lies in the folder of its disk, and what maps devices names them in its own.
+    A mount is of a device number; a partition lies in the folder of its disk, and what maps devices names them in its
+    own.
     """
     numbers = {line.split()[2] for line in machine.read("/proc/self/mountinfo").splitlines() if len(line.split()) > 2}
     found: set[str] = set()

@@ -51,9 +51,13 @@ def check(machine: Machine, display: Display, child: Child) -> Image:
     try:
         digest = hash_file(path, progress.advance)
     except OSError as error:
-        raise Failure(f"the stick cannot be read ({child.archive}: {error.strerror}); use another", child.step) from error
+        raise Failure(
+            f"the stick cannot be read ({child.archive}: {error.strerror}); use another", child.step
+        ) from error
     if digest != wanted[1]:
-        raise Failure(f"the image of {child.title} is damaged ({child.archive} has another sha256); {_ANEW}", child.step)
+        raise Failure(
+            f"the image of {child.title} is damaged ({child.archive} has another sha256); {_ANEW}", child.step
+        )
     try:
         with machine.unpacked(child.archive) as stream:
             return read_head(stream, child.archive)
@@ -69,8 +73,11 @@ def check_room(host: Image, guest: Image, disk: Disk) -> None:
     """
     if disk.size < host.size:
         raise Failure(
-            f"HostOS needs {gibibytes(host.size)}, but the disk {disk} has {gibibytes(disk.size)}; put a larger one in its place",
+            f"HostOS needs {gibibytes(host.size)}, but the disk {disk} has {gibibytes(disk.size)}; put a larger "
+            f"one in its place",
             HOSTOS.step,
         )
     if guest.size > GUEST_VOLUME:
-        raise Failure(f"the image of GuestOS is larger than its volume of {gibibytes(GUEST_VOLUME)}; {_ANEW}", GUESTOS.step)
+        raise Failure(
+            f"the image of GuestOS is larger than its volume of {gibibytes(GUEST_VOLUME)}; {_ANEW}", GUESTOS.step
+        )

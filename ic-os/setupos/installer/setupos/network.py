@@ -1,7 +1,7 @@
 """The network: brought up as HostOS will have it, then the gateway and the NNS are asked.
 
-Bond and bridge are HostOS's own (its files, at /opt/ic/share/network), so that ports which work here work there. Only this
-system's address and MAC are another, by their place in deterministic-address.sh.
+Bond and bridge are HostOS's own (its files, at /opt/ic/share/network), so that ports which work here work there. Only
+this system's address and MAC are another, by their place in deterministic-address.sh.
 """
 
 import shutil
@@ -65,7 +65,8 @@ def _wait_for_address(machine: Machine, address: str) -> None:
         line = next((line for line in shown.splitlines() if f" {address}/" in line), "")
         if "dadfailed" in line:
             raise Failure(
-                f"another machine in this network has the address {address} already; look whether deployment.mgmt_mac in "
+                f"another machine in this network has the address {address} already; look whether "
+                f"deployment.mgmt_mac in "
                 f"deployment.json is this machine's own, or switch the other one off"
             )
         if line and "tentative" not in line:
@@ -76,7 +77,9 @@ def _wait_for_address(machine: Machine, address: str) -> None:
     ports = ask_host(machine, "list-ports.sh").split()
     if not any(machine.read(f"/sys/class/net/{port}/carrier") == "1" for port in ports):
         raise Failure(f"no network port has a link ({', '.join(ports)}); look at the cables and the switch")
-    raise Failure(f"the address {address} did not come up within {ADDRESS_SECONDS:.0f} s; look at the switch and restart")
+    raise Failure(
+        f"the address {address} did not come up within {ADDRESS_SECONDS:.0f} s; look at the switch and restart"
+    )
 
 
 def _wait_for_gateway(machine: Machine, gateway: str) -> None:
@@ -85,7 +88,8 @@ def _wait_for_gateway(machine: Machine, gateway: str) -> None:
     while machine.run("ping", "-6", "-n", "-c", "1", "-W", "3", target).status:
         if machine.now() >= end:
             raise Failure(
-                f"the gateway {gateway} does not answer within {GATEWAY_SECONDS:.0f} s; look at ipv6_prefix and ipv6_gateway in "
+                f"the gateway {gateway} does not answer within {GATEWAY_SECONDS:.0f} s; look at ipv6_prefix and "
+                f"ipv6_gateway in "
                 f"config.ini, at the cables and at the switch"
             )
         machine.sleep(_POLL_SECONDS)
@@ -94,16 +98,30 @@ def _wait_for_gateway(machine: Machine, gateway: str) -> None:
 def _ask_nns(machine: Machine, urls: Sequence[str]) -> str:
     """The first URL that answers: whatever an HTTP server says is an answer."""
     if not urls:
-        raise Failure("there is no nns.url in deployment.json, so nobody to ask whether the network works; put it there")
+        raise Failure(
+            "there is no nns.url in deployment.json, so nobody to ask whether the network works; put it there"
+        )
     reasons: dict[str, str] = {}
     for turn in range(NNS_ROUNDS):
         if turn:
             machine.sleep(5.0)
         for url in urls:
-            words = ["curl", "--silent", "--show-error", "--output", "/dev/null", "--connect-timeout", "10", "--max-time", "20"]
+            words = [
+                "curl",
+                "--silent",
+                "--show-error",
+                "--output",
+                "/dev/null",
+                "--connect-timeout",
+                "10",
+                "--max-time",
+                "20",
+            ]
             result = machine.run(*words, f"{url.rstrip('/')}/api/v2/status")
             if not result.status:
                 return url
             reasons[url] = result.reason
     said = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
-    raise Failure(f"no NNS URL answers ({said}); look at nns.url and dns.name_servers in deployment.json, and at the firewall")
+    raise Failure(
+        f"no NNS URL answers ({said}); look at nns.url and dns.name_servers in deployment.json, and at the firewall"
+    )
