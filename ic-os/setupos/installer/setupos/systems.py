@@ -10,7 +10,7 @@ from typing import Final
 
 from setupos import transfer
 from setupos.archive import Image
-from setupos.disk_step import GROUP
+from setupos.disk_step import GROUP, reread_table
 from setupos.disks import Disk, partition
 from setupos.display import Display
 from setupos.failure import Failure
@@ -43,7 +43,7 @@ def install_host(machine: Machine, display: Display, image: Image, disks: Sequen
     what = f"the partition table of {first} cannot be adapted"
     machine.must(what, _HINT, "sgdisk", "--move-second-header", first.device)
     machine.must(what, _HINT, "sfdisk", "--no-tell-kernel", "-N", str(_GROWS), first.device, stdin=", +\n")
-    machine.must(what, _HINT, "blockdev", "--rereadpt", first.device)
+    reread_table(machine, first, what, _HINT)
     machine.must("devices do not come up", _HINT, "udevadm", "settle")
     what = f"the volume group {GROUP} cannot be extended"
     machine.must(what, _HINT, "pvresize", partition(first, _GROWS))
