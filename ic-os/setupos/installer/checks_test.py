@@ -95,10 +95,14 @@ def test_disks_are_found(machine: MakeBelieve) -> None:
         machine.add_disk(name, 4 * TB)
     machine.add_disk("nvme0n1", 4 * TB, removable=True)
     machine.add_disk("nvme1n1", 4 * TB)
+    machine.add_disk("nvme7n1", 4 * TB)
+    machine.put("/sys/block/nvme10n1/device/address", "0000:01:00.0")
+    machine.put("/sys/block/nvme7n1/device/address", "0000:02:00.0")
+    machine.put("/sys/block/nvme2n1/device/address", "0000:c1:00.0")
     machine.add_disk("nvme3n1", 0)
     machine.mount("8:3", "nvme1n1", "nvme1n1p3")
-    assert [disk.name for disk in disks.find(machine)] == ["nvme2n1", "nvme10n1"]
-    assert str(disks.find(machine)[0]) == "nvme2n1 (MODEL serial S-nvme2n1)"
+    assert [disk.name for disk in disks.find(machine)] == ["nvme10n1", "nvme7n1", "nvme2n1"]
+    assert str(disks.find(machine)[2]) == "nvme2n1 (MODEL serial S-nvme2n1)"
 
 
 def test_no_disk(machine: MakeBelieve) -> None:

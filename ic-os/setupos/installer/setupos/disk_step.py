@@ -99,8 +99,8 @@ def _wipe(machine: Machine, disk: Disk) -> None:
 def reread_table(machine: Machine, disk: Disk, what: str, hint: str) -> None:
     """Lets the kernel read a partition table anew.
 
-    It does not while anybody has a partition open, and udev looks at all of them whenever something wrote to the disk. Under
-    the lock of the disk udev does not.
+    It does not while anybody has a partition open, and udev looks at all of them whenever something wrote to the
+    disk. Under the lock of the disk udev does not.
 
     Raises:
         Failure: the disk is in use.

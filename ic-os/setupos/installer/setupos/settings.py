@@ -167,8 +167,9 @@ def _take(machine: Machine, folder: str, name: str, needed: bool) -> None:
 
 
 def _name_machine(machine: Machine, mac: str) -> None:
-    """Puts the management MAC into deployment.json if it has none: a BMC that does not answer later changes no "
-    "address.
+    """Puts the management MAC into deployment.json if it has none.
+
+    A BMC that does not answer later then changes no address.
     """
     path = machine.path(f"{STAGE}/deployment.json")
     content = json.loads(path.read_text(encoding="utf-8"))

@@ -176,8 +176,9 @@ def drop_cache(file: int) -> None:
 
 
 def _pieces(image: Image) -> Iterator[tuple[int, int, int]]:
-    """Offset, length (at most a buffer), and bytes of padding behind it in the archive. Buffers end at "
-    "multiples of their size.
+    """Offset, length, and bytes of padding behind it in the archive.
+
+    No piece is longer than a buffer; buffers end at multiples of their size.
     """
     for start, total in image.segments:
         offset, end = start, start + total
