@@ -25,11 +25,9 @@ _EMPTY_NVME = flags.DEFINE_integer(
     "empty_nvme_gib", 0, "Size in GiB of an empty NVMe disk beside it, for an installer to fill; 0: none."
 )
 _MEDIUM = flags.DEFINE_multi_string("medium", [], "Raw image to plug in as a removable USB stick. May be repeated.")
-_DEFAULT_USB = flags.DEFINE_boolean("usb", False, "The disk is a removable USB stick, as for an installer.")
-_EMPTY_NVME = flags.DEFINE_integer(
-    "empty_nvme_gib", 0, "Size in GiB of an empty NVMe disk beside it, for an installer to fill; 0: none."
+_DEFAULT_MEDIUM = flags.DEFINE_string(
+    "default_medium", "", "The one to plug in where no --medium is given; empty: none."
 )
-_MEDIUM = flags.DEFINE_string("default_medium", "", "The one to plug in where no --medium is given; empty: none.")
 _MEMORY = flags.DEFINE_integer("memory", 2048, "Memory in MiB.")
 _CPUS = flags.DEFINE_integer("cpus", 2, "Processors.")
 _SSH_PORT = flags.DEFINE_integer("ssh_port", 2222, "Port of this machine that leads to ssh of the guest; 0: none.")
