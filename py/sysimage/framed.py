@@ -134,6 +134,9 @@ class Reader:
         rest = 0
         while offset < end:
             start, stop = self._starts[index], self._starts[index + 1]
+            if start == stop:  # a skippable frame, or an empty one
+                index += 1
+                continue
             if start == offset and stop <= end:
                 if rest:
                     yield rest, None
@@ -151,9 +154,10 @@ class Reader:
         index = max(bisect_right(self._starts, offset) - 1, 0)
         while offset < end:
             start = self._starts[index]
-            part = memoryview(self._frame(index))[offset - start : end - start]
-            yield part
-            offset += len(part)
+            if start < self._starts[index + 1]:  # no skippable frame, and no empty one
+                part = memoryview(self._frame(index))[offset - start : end - start]
+                yield part
+                offset += len(part)
             index += 1
 
     def _decompressed(self, index: int) -> bytes:

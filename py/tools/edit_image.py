@@ -5,6 +5,7 @@ edit_image --image=disk-img.tar.zst --output=changed.tar.zst --file=config:confi
 With an output whose name ends in .tar or .tar.zst goes a file with its sha256.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,12 +46,18 @@ def _pairs(flag: str, words: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
+def _mode(place: str, word: str) -> int:
+    if not re.fullmatch("[0-7]{1,4}", word):
+        raise UserError(f"--mode of {place!r}: {word!r} is not an octal mode", hint="as in 0644")
+    return int(word, 8)
+
+
 def main(argv: Sequence[str]) -> None:
     """Writes the changed image."""
     refuse_arguments(argv)
     if not _IMAGE.value or not _OUTPUT.value:
         raise UserError("give --image and --output")
-    modes = {place: int(mode, 8) for place, mode in _pairs("mode", _MODE.value)}
+    modes = {place: _mode(place, mode) for place, mode in _pairs("mode", _MODE.value)}
     changes: dict[str, list[Change]] = {}
     for word, file in _pairs("file", _FILE.value):
         partition, path = _place("file", word)

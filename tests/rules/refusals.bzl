@@ -1,5 +1,6 @@
 """What the image rules refuse: a table for each rule of bad attributes and what is said of them."""
 
+load("//ic-os/setupos/configure:defs.bzl", "configured_image")
 load("//toolchains/sysimage:boot.bzl", "boot_args", "boot_files", "grub_image", "initrd_image", "locked_tool", "module_index")
 load(
     "//toolchains/sysimage:defs.bzl",
@@ -318,9 +319,67 @@ def _disks():
                 "image_edit: files[\"config:notes\"] must be one file; got 2 files from @@//tests/rules:two_files " +
                 "(hint: name the file by its own label)",
             ),
+            "removed_absolute": (
+                {"out": "edit_removed_absolute.tar.zst", "remove": ["config:/a"]},
+                "image_edit: remove must be a path relative to the root; got \"/a\" (hint: write \"a\")",
+            ),
+            "removed_elsewhere": (
+                {"out": "edit_removed_elsewhere.tar.zst", "remove": ["two.txt"]},
+                "image_edit: remove must be of the form PARTITION:PATH, without \"=\"; got \"two.txt\"",
+            ),
+            "removed_twice": (
+                {"out": "edit_removed_twice.tar.zst", "remove": ["config:b", "config:b"]},
+                "image_edit: remove must name each only once; got \"config:b\" twice",
+            ),
             "twice": (
                 {"files": {":one.txt": "config:a", ":two.txt": "config:a"}, "out": "edit_twice.tar.zst"},
                 "image_edit: files must name each only once; got \"config:a\" twice",
+            ),
+            "with_equals": (
+                {"files": {":one.txt": "config:a=b"}, "out": "edit_equals.tar.zst"},
+                "image_edit: files must be of the form PARTITION:PATH, without \"=\"; got \"config:a=b\"",
+            ),
+        },
+    )
+    refusals(
+        name = "configured_image",
+        rule = configured_image,
+        image = "disk.tar.zst",
+        out = None,
+        cases = {
+            "account": (
+                {"out": "configured_account.tar.zst", "ssh_authorized_keys": {":one.txt": "root"}},
+                "configured_image: ssh_authorized_keys must be for one of admin, backup, readonly; got \"root\"",
+            ),
+            "account_twice": (
+                {"out": "configured_twice.tar.zst", "ssh_authorized_keys": {":one.txt": "admin", ":two.txt": "admin"}},
+                "configured_image: ssh_authorized_keys must name each only once; got \"admin\" twice",
+            ),
+            "check": (
+                {"out": "configured_check.tar.zst", "skip_checks": ["config"]},
+                "configured_image: skip_checks must be of cpu, memory, disks, network; got \"config\"",
+            ),
+            "check_twice": (
+                {"out": "configured_check_twice.tar.zst", "skip_checks": ["cpu", "cpu"]},
+                "configured_image: skip_checks must name each only once; got \"cpu\" twice",
+            ),
+            "out": (
+                {"out": "configured.img"},
+                "configured_image: out must end in .tar.zst; got \"configured.img\" (hint: use \"configured.tar.zst\")",
+            ),
+            "removed": (
+                {"out": "configured_removed.tar.zst", "remove": ["config.ini"]},
+                "configured_image: remove must be of node_operator_private_key.pem, ssh_authorized_keys/admin, " +
+                "ssh_authorized_keys/backup, ssh_authorized_keys/readonly; got \"config.ini\"",
+            ),
+            "removed_twice": (
+                {"out": "configured_removed_twice.tar.zst", "remove": ["ssh_authorized_keys/admin", "ssh_authorized_keys/admin"]},
+                "configured_image: remove must name each only once; got \"ssh_authorized_keys/admin\" twice",
+            ),
+            "several_files": (
+                {"out": "configured_several.tar.zst", "ssh_authorized_keys": {":two_files": "admin"}},
+                "configured_image: ssh_authorized_keys must be one file; got 2 files from @@//tests/rules:two_files " +
+                "(hint: name the file by its own label)",
             ),
         },
     )
@@ -390,7 +449,7 @@ def _disks():
             ),
         },
     )
-    return ["boot_files", "container_test", "disk_image", "image_archive", "image_edit", "lvm_image", "oci_image"]
+    return ["boot_files", "configured_image", "container_test", "disk_image", "image_archive", "image_edit", "lvm_image", "oci_image"]
 
 def _trees():
     refusals(

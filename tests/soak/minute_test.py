@@ -11,6 +11,7 @@ SEED = 86  # one whose first rounds are not the largest that there are
 ROUNDS = {
     "ext4": 5,
     "fat": 15,
+    "edit": 8,
     "gpt": 20,
     "lvm": 20,
     "verity": 10,

@@ -3,6 +3,7 @@
 from tests.soak import (
     archive_scenarios,
     disk_scenarios,
+    edit_scenarios,
     ext4_scenarios,
     fat_scenarios,
     fault_scenarios,
@@ -20,6 +21,7 @@ def all_scenarios() -> list[Scenario]:
         *ext4_scenarios.SCENARIOS,
         *fat_scenarios.SCENARIOS,
         *disk_scenarios.SCENARIOS,
+        *edit_scenarios.SCENARIOS,
         *lvm_scenarios.SCENARIOS,
         *archive_scenarios.SCENARIOS,
         *fault_scenarios.SCENARIOS,

@@ -1,15 +1,18 @@
 """Edits of image files: partitions by name, raw and in archives, whole or not at all."""
 
 import hashlib
+import random
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+import zstandard
 
-from sysimage import fat, gpt, sparse_tar
+from sysimage import fat, framed, gpt, sparse_tar
 from sysimage.edit import Change, edit_disk, edit_image, partition_tree, read_file
 from sysimage.edit import disk as disks
 from sysimage.edit import fat as edit_fat
+from sysimage.edit.changes import overlay
 from sysimage.errors import UserError
 from sysimage.extents import ExtentMap, ImageReader, Sources
 from sysimage.fat import FatType, Options
@@ -17,6 +20,7 @@ from sysimage.gpt import EMPTY, Layout, Partition
 from sysimage.inspection import open_image
 from sysimage.materialise import open_output, write_raw
 from sysimage.tree import Tree, file
+from sysimage.zstd import decompress
 
 NONE = Sources({})
 TYPE = UUID("EBD0A0A2-B9E5-4433-87C0-68B6B72699C7")
@@ -137,3 +141,98 @@ def test_reading_what_is_no_file() -> None:
         read_file(image, tree, "folder")
     with pytest.raises(UserError, match="partition 'var' has no file system"):
         partition_tree(image, "var")
+
+
+@pytest.mark.parametrize("kind", ["raw", "tar", "tar.zst"])
+@pytest.mark.parametrize("name", ["out.img", "out.tar", "out.tar.zst"])
+def test_output(tmp_path: Path, kind: str, name: str) -> None:
+    path = packed(tmp_path / "disk", kind)
+    before = path.read_bytes()
+    path.chmod(0o600)
+    output = tmp_path / name
+    output.write_bytes(b"what was there")
+    assert edit_image(path, CHANGES, output) > 0
+    assert path.read_bytes() == before
+    assert (config(path), config(output)) == (b"old\n", b"new\n")
+    assert output.stat().st_mode & 0o777 == 0o644
+    checksum = tmp_path / f"{name}.sha256"
+    if name == "out.img":
+        assert not checksum.exists()
+        assert output.stat().st_size == 20480 * 512
+    else:
+        assert checksum.read_text() == f"{hashlib.sha256(output.read_bytes()).hexdigest()}  {name}\n"
+    assert len(list(tmp_path.iterdir())) == 2 + checksum.exists()
+    # However an image is packed, the edited disk is the same.
+    with open_image(output) as edited, open_image(packed(tmp_path / "again", "raw")) as original:
+        patches = edit_disk(original, CHANGES)
+        wanted = ImageReader(overlay(original.map, patches), original.sources)
+        assert edited.read(0, edited.size) == wanted.read(0, wanted.size)
+
+
+def test_an_output_without_changes_is_a_copy(tmp_path: Path) -> None:
+    path = packed(tmp_path / "disk", "tar.zst")
+    assert edit_image(path, {}, tmp_path / "out.tar.zst") == 0
+    assert zstd_frames(tmp_path / "out.tar.zst") == zstd_frames(path)
+
+
+def test_outputs_of_other_names(tmp_path: Path) -> None:
+    path = packed(tmp_path / "disk", "raw")
+    with pytest.raises(UserError) as error:
+        edit_image(path, CHANGES, tmp_path / "out.qcow2")
+    assert str(error.value) == (
+        f"{tmp_path / 'out.qcow2'}: the name of an image ends in .tar.zst, .tar, .img (hint: it says how it is packed)"
+    )
+    with pytest.raises(UserError, match=r"cannot write .*/gone/out.img: No such file or directory"):
+        edit_image(path, CHANGES, tmp_path / "gone" / "out.img")
+    assert [each.name for each in tmp_path.iterdir()] == ["disk"]
+
+
+@pytest.mark.parametrize("output", ["", "out.img", "out.tar.zst"])
+def test_a_compressed_disk_without_an_archive(tmp_path: Path, output: str) -> None:
+    path = tmp_path / "disk.img.zst"
+    raw = packed(tmp_path / "disk.img", "raw")
+    path.write_bytes(zstandard.compress(raw.read_bytes()))
+    before = path.read_bytes()
+    with pytest.raises(UserError) as error:
+        edit_image(path, CHANGES, tmp_path / output if output else None)
+    assert str(error.value) == f"{path} is compressed, but no archive (hint: unpack it: zstd --decompress)"
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["disk.img", "disk.img.zst"]
+
+
+def zstd_frames(path: Path) -> list[bytes]:
+    """The frames of a file, as they are stored."""
+    reader = framed.open_stream(path, "x")
+    assert reader is not None
+    frames = [frame for _, frame in reader.split(0, reader.size)]
+    reader.close()
+    return [frame for frame in frames if frame is not None]
+
+
+def large_disk(noise: Sources) -> ExtentMap:
+    tree = Tree()
+    tree.add("config.ini", file(b"old\n"))
+    content = fat.plan(tree, Options(10240 * 512, FatType.FAT16, label="CONFIG"))
+    var = ExtentMap.of_slice("noise", 0, noise.size("noise"))
+    partitions = (LAYOUT.partitions[0], Partition(2, "var", 12288, 32768, TYPE, UUID(int=3)))
+    return gpt.plan(Layout(UUID(int=1), 47104, partitions), {"config": content, "var": var})
+
+
+def test_frames_in_which_nothing_changes_are_copied(tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(random.Random(1).randbytes(16 << 20))
+    path = tmp_path / "disk.tar.zst"
+    with Sources({"noise": tmp_path / "noise"}) as sources:
+        image = large_disk(sources)
+        with open_output(path, True) as sink:
+            sparse_tar.write([sparse_tar.Member("disk.img", image)], sources, sink)
+    edit_image(path, CHANGES, tmp_path / "out.tar.zst")
+    before, after = zstd_frames(path), zstd_frames(tmp_path / "out.tar.zst")
+    # The partition that changes lies in the first frame.
+    assert len(before) == 5
+    assert after[0] != before[0]
+    assert after[1:] == before[1:]
+    assert config(tmp_path / "out.tar.zst") == b"new\n"
+    with (tmp_path / "out.tar.zst").open("rb") as packed_, (tmp_path / "out.tar").open("wb") as plain:
+        decompress(packed_, plain, "out")
+    with (tmp_path / "out.tar").open("rb") as archive:
+        assert sparse_tar.verify(archive) == []

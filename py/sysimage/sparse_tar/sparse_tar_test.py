@@ -257,3 +257,11 @@ def test_random_bytes(data: bytes) -> None:
 def test_plain_files_are_plain_members(tmp_path: Path) -> None:
     data = archive(Member("v", image(4, (0, b"1.2\n"))))
     assert (data[156:157], data[512:516]) == (b"0", b"1.2\n")
+
+
+@given(st.lists(contents(), max_size=3), st.booleans())
+def test_the_plan_is_what_is_written(images: list[ExtentMap], sparse: bool) -> None:
+    members = [Member(f"x{number}", each, sparse=sparse) for number, each in enumerate(images)]
+    planned = ImageReader(sparse_tar.plan(members), Sources({}))
+    assert planned.size == sparse_tar.archive_size(members)
+    assert planned.read(0, planned.size) == archive(*members)
