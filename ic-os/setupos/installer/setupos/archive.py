@@ -1,7 +1,7 @@
 """What a compressed image begins with: the tar header of disk.img, and which pieces of it are stored.
 
-Source: GNU tar manual, appendix "Basic Tar Format" (struct oldgnu_header, sparse, sparse_header, numbers in base 256). The
-images that are installed are written so (image_archive), and no other archive is taken.
+Source: GNU tar manual, appendix "Basic Tar Format" (struct oldgnu_header, sparse, sparse_header, numbers in base 256).
+The images that are installed are written so (image_archive), and no other archive is taken.
 """
 
 import struct
@@ -16,8 +16,8 @@ MEMBER: Final = b"disk.img"
 MAX_SEGMENTS: Final = 1 << 20
 MAX_SIZE: Final = 1 << 50  # bytes; more is taken for damage
 
-# name, mode, uid, gid, stored size, mtime, checksum, type, link name, magic and version, user, group, device, atime, ctime,
-# offset, long names, unused; 4 segments; is_extended; real size.
+# name, mode, uid, gid, stored size, mtime, checksum, type, link name, magic and version, user, group, device, atime,
+# ctime, offset, long names, unused; 4 segments; is_extended; real size.
 _HEADER: Final = struct.Struct("<100s24x12s12s8sc100s8s121x96sB12s17x")
 _EXTENSION: Final = struct.Struct("<504sB7x")  # 21 segments, is_extended
 _SEGMENT: Final = struct.Struct("<12s12s")  # offset, bytes stored
@@ -30,8 +30,8 @@ _BASE_256: Final = 0x80
 class Image:
     """A disk image in an archive.
 
-    size: bytes of the disk. segments: for each piece that is stored its offset in the disk and its length, in order; all
-    else is zero. In the archive each piece begins at a block of 512 bytes.
+    size: bytes of the disk. segments: for each piece that is stored its offset in the disk and its length, in order;
+    all else is zero. In the archive each piece begins at a block of 512 bytes.
     """
 
     size: int

@@ -93,4 +93,16 @@ def _wipe(machine: Machine, disk: Disk) -> None:
     for offset in (0, max(0, disk.size - _EDGE)):
         place = ("--offset", str(offset), "--length", str(min(_EDGE, disk.size)), disk.device)
         machine.must(f"the disk {disk} takes no writes", hint, "fallocate", "--zero-range", "--keep-size", *place)
-    machine.must(f"the disk {disk} is in use", hint, "blockdev", "--rereadpt", disk.device)
+    reread_table(machine, disk, f"the disk {disk} is in use", hint)
+
+
+def reread_table(machine: Machine, disk: Disk, what: str, hint: str) -> None:
+    """Lets the kernel read a partition table anew.
+
+    It does not while anybody has a partition open, and udev looks at all of them whenever something wrote to the
+    disk. Under the lock of the disk udev does not.
+
+    Raises:
+        Failure: the disk is in use.
+    """
+    machine.must(what, hint, "udevadm", "lock", "--device", disk.device, "blockdev", "--rereadpt", disk.device)

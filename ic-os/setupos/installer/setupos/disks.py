@@ -20,6 +20,7 @@ class Disk:
     size: int
     model: str = ""
     serial: str = ""
+    address: str = ""  # on the PCI bus
 
     @property
     def device(self) -> str:
@@ -37,7 +38,9 @@ def partition(disk: Disk, number: int) -> str:
 
 
 def find(machine: Machine) -> Sequence[Disk]:
-    """The NVMe disks, in the order of their numbers. The first one gets HostOS, the others become part of its group.
+    """The NVMe disks, by their places. The first one gets HostOS, the others become part of its group.
+
+    Their numbers are no order: the kernel gives them to disks as these answer, at each start to others.
 
     Raises:
         Failure: there is none.
@@ -51,20 +54,27 @@ def find(machine: Machine) -> Sequence[Disk]:
         size = int(machine.read(f"{folder}/size") or "0") * _SECTOR
         if size:
             device = f"{folder}/device"
-            found.append(Disk(name, size, machine.read(f"{device}/model"), machine.read(f"{device}/serial")))
+            model, serial, address = (machine.read(f"{device}/{key}") for key in ("model", "serial", "address"))
+            found.append(Disk(name, size, model, serial, address))
     if not found:
         others = [name for name in machine.names("/sys/block") if re.match(r"[svx]?v?d[a-z]|mmc", name)]
         seen = f" (it has {', '.join(others)})" if others else ""
         raise Failure(
             f"this machine has no NVMe disk that could be installed on{seen}; look at its drives and their cables"
         )
-    return sorted(found, key=lambda disk: [int(number) for number in _NAME.fullmatch(disk.name).groups()])  # type: ignore[union-attr]
+    return sorted(found, key=_place)
+
+
+def _place(disk: Disk) -> tuple[str, list[int]]:
+    match = _NAME.fullmatch(disk.name)
+    return disk.address, [int(number) for number in match.groups()] if match else []
 
 
 def stick_disks(machine: Machine) -> frozenset[str]:
     """Names of the disks that something is mounted from: the stick that this system runs from.
 
-    A mount is of a device number; a partition lies in the folder of its disk, and what maps devices names them in its own.
+    A mount is of a device number; a partition lies in the folder of its disk, and what maps devices names them in its
+    own.
     """
     numbers = {line.split()[2] for line in machine.read("/proc/self/mountinfo").splitlines() if len(line.split()) > 2}
     found: set[str] = set()

@@ -1,7 +1,7 @@
 """What a technician sees: the same on the screen and on the serial line, which a management controller shows.
 
-A screen has 80 columns. There, a line of progress is drawn over itself; the serial line gets a new one every few seconds, so
-that whoever keeps what it says keeps something that can be read.
+A screen has 80 columns. There, a line of progress is drawn over itself; the serial line gets a new one every few
+seconds, so that whoever keeps what it says keeps something that can be read.
 """
 
 import os
@@ -16,7 +16,8 @@ COLUMNS: Final = 80
 SCREEN_SECONDS: Final = 0.25
 SERIAL_SECONDS: Final = 5.0
 _STUCK_SECONDS: Final = 2.0  # a line that takes nothing for so long is left alone
-_BAR: Final = 20
+_BAR: Final = 16
+_LONGEST: Final = 3600  # seconds that are left; what takes longer is not said
 _MIB: Final = 1 << 20
 _GIB: Final = 1 << 30
 
@@ -92,7 +93,7 @@ def progress_line(title: str, done: int, total: int, seconds: float) -> str:
     line = f"{title:<16.16} [{bar:.<{_BAR}}] {int(share * 100):3d}% {done / _GIB:.2f}/{total / _GIB:.2f} GiB"
     if done >= total:
         return f"{line} in {clock(seconds)}"
-    if rate > 0:
+    if (total - done) < rate * _LONGEST:
         line += f" {rate / _MIB:4.0f} MiB/s {clock((total - done) / rate)} left"
     return line
 

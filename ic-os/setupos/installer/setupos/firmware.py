@@ -12,7 +12,7 @@ LOADER: Final = "\\EFI\\BOOT\\BOOTX64.EFI"
 _VARIABLES: Final = "/sys/firmware/efi/efivars"
 _HINT: Final = "reset the firmware's settings, and turn on UEFI"
 # Boot0003* IC-OS<tab>HD(1,GPT,...)/File(...)
-_ENTRY: Final = re.compile(rf"^Boot([0-9A-Fa-f]{{4}})\*? {re.escape(LABEL)}(?:\t.*)?$", re.MULTILINE)
+_ENTRY: Final = re.compile(rf"^Boot([0-9A-Fa-f]{{4}})[* ] {re.escape(LABEL)}(?:\t.*)?$", re.MULTILINE)
 
 
 def check(machine: Machine) -> None:
@@ -23,7 +23,8 @@ def check(machine: Machine) -> None:
     """
     if not machine.names(_VARIABLES):
         raise Failure(
-            "this machine was not started by UEFI, so it could not start what is installed; turn off legacy boot (CSM) in the "
+            "this machine was not started by UEFI, so it could not start what is installed; turn off legacy boot "
+            "(CSM) in the "
             "firmware's settings"
         )
     _entries(machine)

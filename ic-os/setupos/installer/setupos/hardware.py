@@ -68,7 +68,8 @@ def check_processors(machine: Machine) -> Generation:
         )
     if generation.flag not in found.flags:
         raise Failure(
-            f"the processors do not show {generation.flag}; turn on {generation.flag_setting} in the firmware's settings"
+            f"the processors do not show {generation.flag}; turn on {generation.flag_setting} in the firmware's "
+            f"settings"
         )
     if found.threads < generation.threads or (generation.exact and found.threads != generation.threads):
         wanted = f"{'' if generation.exact else 'at least '}{generation.threads}"
@@ -82,8 +83,9 @@ def check_processors(machine: Machine) -> Generation:
 def installed_memory(machine: Machine) -> int:
     """Bytes of all modules, as the firmware lists them (SMBIOS 3.6, 7.18, "Memory Device"); 0: it does not.
 
-    Not MemTotal, which lacks what the kernel and the firmware take for themselves (some 10 of 512 GiB, more under SEV-SNP),
-    and not the kernel's memory blocks, which lack what the firmware reserves whole blocks of: both would refuse a good machine.
+    Not MemTotal, which lacks what the kernel and the firmware take for themselves (some 10 of 512 GiB, more under
+    SEV-SNP), and not the kernel's memory blocks, which lack what the firmware reserves whole blocks of: both would
+    refuse a good machine.
     """
     try:
         table = machine.path(_DMI).read_bytes()
@@ -127,7 +129,8 @@ def check_memory(machine: Machine, settings: Settings) -> int:
     usable = int(match[1]) << 10 if match else 0
     if usable < (settings.memory + _RESERVE) * _GIB:
         raise Failure(
-            f"{gibibytes(installed)} of memory are installed, but only {gibibytes(usable)} can be used, and the guest and HostOS "
+            f"{gibibytes(installed)} of memory are installed, but only {gibibytes(usable)} can be used, and the "
+            f"guest and HostOS "
             f"need {settings.memory + _RESERVE} GiB; look at the modules, or change resources.memory in deployment.json"
         )
     return installed
@@ -152,6 +155,7 @@ def check_disks(disks: Sequence[Disk], generation: Generation | None) -> None:
     total = sum(disk.size for disk in disks)
     if total <= generation.disks:
         raise Failure(
-            f"the {len(disks)} NVMe disks have {terabytes(total)} together, but a node of {generation.name} has more than "
+            f"the {len(disks)} NVMe disks have {terabytes(total)} together, but a node of {generation.name} has "
+            f"more than "
             f"{terabytes(generation.disks)}; add disks, or look whether all are seen"
         )

@@ -73,7 +73,8 @@ def check_room(host: Image, guest: Image, disk: Disk) -> None:
     """
     if disk.size < host.size:
         raise Failure(
-            f"HostOS needs {gibibytes(host.size)}, but the disk {disk} has {gibibytes(disk.size)}; put a larger one in its place",
+            f"HostOS needs {gibibytes(host.size)}, but the disk {disk} has {gibibytes(disk.size)}; put a larger "
+            f"one in its place",
             HOSTOS.step,
         )
     if guest.size > GUEST_VOLUME:

@@ -134,8 +134,8 @@ class Installation:
 
     def _think(self) -> None:
         self._remark(
-            f"WARNING: there is no {OPERATOR_KEY} on the stick. A node of {self.generation.name if self.generation else ''} "
-            f"without it must be joined to its operator by hand. To stop now, switch the machine off; nothing has been changed."
+            f"WARNING: there is no {OPERATOR_KEY} on the stick. Without it somebody must join this node to "
+            "its operator by hand. To stop now, switch the machine off; nothing has been changed."
         )
         for left in range(THINK_SECONDS, 0, -60):
             self._remark(f"the installation goes on in {clock(left)}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from setupos.failure import Failure
 
@@ -122,7 +122,7 @@ class Machine:
             raise Failure(f"zstd cannot be started ({error.strerror}); write the stick anew") from error
         assert process.stdout is not None and process.stderr is not None
         try:
-            yield process.stdout
+            yield cast(BinaryIO, process.stdout)
             if not process.stdout.read(1):
                 said = process.stderr.read(_LONGEST_REASON).decode("utf-8", "replace").strip()
                 if process.wait():

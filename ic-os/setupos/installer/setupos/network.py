@@ -1,7 +1,7 @@
 """The network: brought up as HostOS will have it, then the gateway and the NNS are asked.
 
-Bond and bridge are HostOS's own (its files, at /opt/ic/share/network), so that ports which work here work there. Only this
-system's address and MAC are another, by their place in deterministic-address.sh.
+Bond and bridge are HostOS's own (its files, at /opt/ic/share/network), so that ports which work here work there. Only
+this system's address and MAC are another, by their place in deterministic-address.sh.
 """
 
 import shutil
@@ -65,7 +65,8 @@ def _wait_for_address(machine: Machine, address: str) -> None:
         line = next((line for line in shown.splitlines() if f" {address}/" in line), "")
         if "dadfailed" in line:
             raise Failure(
-                f"another machine in this network has the address {address} already; look whether deployment.mgmt_mac in "
+                f"another machine in this network has the address {address} already; look whether "
+                f"deployment.mgmt_mac in "
                 f"deployment.json is this machine's own, or switch the other one off"
             )
         if line and "tentative" not in line:
@@ -87,7 +88,8 @@ def _wait_for_gateway(machine: Machine, gateway: str) -> None:
     while machine.run("ping", "-6", "-n", "-c", "1", "-W", "3", target).status:
         if machine.now() >= end:
             raise Failure(
-                f"the gateway {gateway} does not answer within {GATEWAY_SECONDS:.0f} s; look at ipv6_prefix and ipv6_gateway in "
+                f"the gateway {gateway} does not answer within {GATEWAY_SECONDS:.0f} s; look at ipv6_prefix and "
+                f"ipv6_gateway in "
                 f"config.ini, at the cables and at the switch"
             )
         machine.sleep(_POLL_SECONDS)

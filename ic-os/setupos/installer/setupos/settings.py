@@ -118,7 +118,11 @@ def read_skipped(machine: Machine) -> Sequence[str]:
             "this image makes all checks, but there is skip-checks on the stick; remove it from its partition CONFIG"
         )
     names: list[str] = []
-    for number, line in enumerate(machine.read(SKIP).splitlines(), 1):
+    try:
+        text = machine.path(SKIP).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Failure(f"skip-checks cannot be read ({error.strerror}); write the stick anew") from error
+    for number, line in enumerate(text.splitlines(), 1):
         name = line.partition("#")[0].strip()
         if name not in ("", "all", *SKIPPABLE):
             shown = "".join(char if char.isprintable() else "?" for char in name[:40])
@@ -163,7 +167,10 @@ def _take(machine: Machine, folder: str, name: str, needed: bool) -> None:
 
 
 def _name_machine(machine: Machine, mac: str) -> None:
-    """Puts the management MAC into deployment.json if it has none: a BMC that does not answer later changes no address."""
+    """Puts the management MAC into deployment.json if it has none.
+
+    A BMC that does not answer later then changes no address.
+    """
     path = machine.path(f"{STAGE}/deployment.json")
     content = json.loads(path.read_text(encoding="utf-8"))
     if "mgmt_mac" not in content["deployment"]:

@@ -1,7 +1,7 @@
 """Moves an image from its archive to a device, and proves that it lies there.
 
-Only what is stored is written; that the rest is zero is the caller's business (`clear`). Hashing, reading and writing go
-on at the same time: hashlib and the system calls leave the interpreter to each other.
+Only what is stored is written; that the rest is zero is the caller's business (`clear`). Hashing, reading and writing
+go on at the same time: hashlib and the system calls leave the interpreter to each other.
 """
 
 import contextlib
@@ -22,8 +22,10 @@ BUFFER: Final = 4 << 20
 _BUFFERS: Final = 3
 # What is written goes to the device before there is more of it than this, so that progress is that of the device.
 _FLUSH: Final = 64 << 20
-# How much of a hole is cleared at a time, for a progress that moves.
-_CLEAR: Final = 8 << 30
+# A filesystem of an image is as large as its content, so no hole in one is larger than this. Larger ones are what a
+# system makes something of at its first boot; nothing there counts but what could be taken for a signature.
+LARGE_HOLE: Final = 1 << 30
+EDGE: Final = 16 << 20
 _BLKFLSBUF: Final = 0x1261  # linux/fs.h: what the kernel keeps of a device is dropped
 
 Advance = Callable[[int], None]
@@ -48,29 +50,32 @@ def hash_file(path: Path, advance: Advance) -> str:
     return digest.hexdigest()
 
 
-def clear(machine: Machine, device: str, image: Image, size: int, advance: Advance) -> None:
-    """Makes zero what is no piece of the image, and so much behind its end that the device has `size` bytes that are known.
-
-    The device does it by itself where it can; where not, the kernel writes zeros.
+def clear(machine: Machine, device: str, image: Image) -> None:
+    """Makes the holes of an image zero, where it matters: all of the small ones, the edges of the large ones.
 
     Raises:
         Failure: it cannot be done.
     """
-    whole = Image(size, image.segments)
-    for start, length in whole.holes():
-        for offset in range(start, start + length, _CLEAR):
-            part = min(_CLEAR, start + length - offset)
-            place = ("--offset", str(offset), "--length", str(part), machine.path(device))
-            if machine.run("fallocate", "--punch-hole", *place).status:
-                machine.must(
-                    f"{device} cannot be cleared",
-                    "replace this disk",
-                    "fallocate",
-                    "--zero-range",
-                    "--keep-size",
-                    *place,
-                )
-            advance(part)
+    for start, length in image.holes():
+        if length <= LARGE_HOLE:
+            clear_range(machine, device, start, length)
+        else:
+            clear_edges(machine, device, start, length)
+
+
+def clear_edges(machine: Machine, device: str, start: int, length: int) -> None:
+    """Makes both ends of a range zero. Errors: as `clear`."""
+    edge = min(EDGE, length)
+    clear_range(machine, device, start, edge)
+    clear_range(machine, device, start + length - edge, edge)
+
+
+def clear_range(machine: Machine, device: str, start: int, length: int) -> None:
+    """Makes a range zero: by the device itself where it can, and else the kernel writes zeros. Errors: as `clear`."""
+    place = ("--offset", str(start), "--length", str(length), machine.path(device))
+    if machine.run("fallocate", "--punch-hole", *place).status:
+        words = ("fallocate", "--zero-range", "--keep-size", *place)
+        machine.must(f"{device} cannot be cleared", "replace this disk", *words)
 
 
 def write(machine: Machine, archive: str, device: str, image: Image, withhold: range, advance: Advance) -> Written:
@@ -171,7 +176,10 @@ def drop_cache(file: int) -> None:
 
 
 def _pieces(image: Image) -> Iterator[tuple[int, int, int]]:
-    """Offset, length (at most a buffer), and bytes of padding behind it in the archive. Buffers end at multiples of their size."""
+    """Offset, length, and bytes of padding behind it in the archive.
+
+    No piece is longer than a buffer; buffers end at multiples of their size.
+    """
     for start, total in image.segments:
         offset, end = start, start + total
         while offset < end:
