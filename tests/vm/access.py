@@ -73,12 +73,17 @@ def ssh(
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
+def make_key(folder: Path) -> Path:
     """A key of ssh, with its public half beside it."""
-    target = tmp_path / "id_ed25519"
+    target = folder / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", target], check=True)
     return target
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A key of ssh, for one test."""
+    return make_key(tmp_path)
 
 
 def by_key(key: Path) -> tuple[str, ...]:

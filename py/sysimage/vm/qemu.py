@@ -99,6 +99,8 @@ class Machine:
     way out. forward: pairs of TCP ports (host, guest); any pair gives the guest such a network as well.
     state: what `VirtualMachine.save` wrote of a machine of the same devices: it goes on there, instead of starting. Its
     disks must be as they were then.
+    variables: a file in which the firmware keeps its variables, boot entries among them, for the machine's next start;
+    it is made if it is not there. Without it each machine is new.
     """
 
     disks: Sequence[Disk] = ()
@@ -113,6 +115,7 @@ class Machine:
     restart: bool = False  # whether a reboot of the guest restarts it; else it ends the machine
     extra: Sequence[str] = field(default=())
     state: Path | None = None
+    variables: Path | None = None
 
 
 def kvm_usable() -> bool:
@@ -209,8 +212,10 @@ class VirtualMachine:
         self._scratch = Path(scratch).absolute()
         variables = None
         if machine.kernel is None:
-            variables = self._scratch / "firmware-variables.fd"
-            shutil.copyfile(self._tool / FIRMWARE_VARIABLES, variables)
+            kept = machine.variables is not None and machine.variables.exists()
+            variables = machine.variables or self._scratch / "firmware-variables.fd"
+            if not kept:
+                shutil.copyfile(self._tool / FIRMWARE_VARIABLES, variables)
         ours, theirs = socket.socketpair()
         control, their_control = socket.socketpair()
         words = arguments(machine, self._tool, variables)

@@ -61,6 +61,22 @@ def test_firmware_has_its_own_variables() -> None:
     assert "-kernel" not in line
 
 
+def test_firmware_variables_are_new_or_kept(tmp_path: Path) -> None:
+    tool = fake(tmp_path, QMP)
+    original = tool / qemu.FIRMWARE_VARIABLES
+    original.parent.mkdir(parents=True)
+    original.write_bytes(b"new")
+    own, kept = tmp_path / "firmware-variables.fd", tmp_path / "kept.fd"
+    for machine, file in ((Machine(), own), (Machine(variables=kept), kept)):
+        with VirtualMachine(machine, tool, tmp_path):
+            assert file.read_bytes() == b"new"
+        file.write_bytes(b"written by the firmware")
+    with VirtualMachine(Machine(), tool, tmp_path):
+        assert own.read_bytes() == b"new"
+    with VirtualMachine(Machine(variables=kept), tool, tmp_path):
+        assert kept.read_bytes() == b"written by the firmware"
+
+
 def test_network_only_when_it_is_asked_for() -> None:
     assert "virtio-net" not in words(Machine())
     assert "user,id=net,ipv6-net=fd2b:110b:b7cd::/64 -device virtio-net-pci" in words(Machine(network=True))
