@@ -188,7 +188,16 @@ def _old_guest(disk: Path, offset: int, scratch: Path) -> None:
         made.touch()
         os.truncate(made, 32 << 20)
         subprocess.run(
-            ["cryptsetup", "luksFormat", "--batch-mode", "--label", label, "--pbkdf", "pbkdf2", "--pbkdf-force-iterations"]
+            [
+                "cryptsetup",
+                "luksFormat",
+                "--batch-mode",
+                "--label",
+                label,
+                "--pbkdf",
+                "pbkdf2",
+                "--pbkdf-force-iterations",
+            ]
             + ["1000", "--key-file", "-", made],
             input=b"a key that is gone",
             check=True,

@@ -31,9 +31,7 @@ POWER_CUTS = 4
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The raw images of HostOS and GuestOS."""
-    host, guest = (
-        disks.unpack(path(name), tmp_path_factory.mktemp(name.lower())) for name in ("HOST", "GUEST")
-    )
+    host, guest = (disks.unpack(path(name), tmp_path_factory.mktemp(name.lower())) for name in ("HOST", "GUEST"))
     return host, guest
 
 

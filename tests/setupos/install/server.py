@@ -41,7 +41,7 @@ class Nns:
         nns = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 nns.asked.append(self.path)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
