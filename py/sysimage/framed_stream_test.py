@@ -98,7 +98,9 @@ def test_cut_off(tmp_path: Path, data: bytes, what: str) -> None:
     assert str(error.value) == f"image x: not a whole zstd file: {what}"
 
 
-@pytest.mark.parametrize(("data", "at"), [(b"no zstd at all, but some text", 0), (RAW + b"\0" * 20, len(RAW)), (RAW + MAGIC[:3], len(RAW))])
+@pytest.mark.parametrize(
+    ("data", "at"), [(b"no zstd at all, but some text", 0), (RAW + b"\0" * 20, len(RAW)), (RAW + MAGIC[:3], len(RAW))]
+)
 def test_what_is_no_frame(tmp_path: Path, data: bytes, at: int) -> None:
     path = tmp_path / "x.zst"
     path.write_bytes(data)
@@ -106,7 +108,9 @@ def test_what_is_no_frame(tmp_path: Path, data: bytes, at: int) -> None:
         framed.open_stream(path, "image x")
 
 
-@pytest.mark.parametrize("data", [header(4) + block(0, 3) + b"raw", header(3) + block(3, 3) + b"raw", header(1 << 26) + block(1, 1) + b"x"])
+@pytest.mark.parametrize(
+    "data", [header(4) + block(0, 3) + b"raw", header(3) + block(3, 3) + b"raw", header(1 << 26) + block(1, 1) + b"x"]
+)
 def test_a_frame_that_lies_is_found_by_who_reads_it(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.zst"
     path.write_bytes(data)

@@ -40,7 +40,12 @@ def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 
 def test_files_come_and_go(folder: Path) -> None:
-    arguments = ["--file=config:a/new=new", "--mode=config:a/new=0600", "--remove=config:config.ini", "--epoch=1700000000"]
+    arguments = [
+        "--file=config:a/new=new",
+        "--mode=config:a/new=0600",
+        "--remove=config:config.ini",
+        "--epoch=1700000000",
+    ]
     assert run(folder, "--image=disk.img", "--output=out.tar.zst", *arguments) == (0, "", "")
     assert sorted(each.name for each in folder.iterdir()) == ["disk.img", "new", "out.tar.zst", "out.tar.zst.sha256"]
     with open_image(folder / "out.tar.zst") as disk:

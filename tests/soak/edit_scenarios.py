@@ -35,7 +35,9 @@ def _content(random: Random) -> bytes:
 def _paths(random: Random) -> list[str]:
     """Paths of files, of which none lies below another."""
     folders = ["", "d", "d/e", "wide folder"]
-    return [join(random.choice(folders), f"{random.choice(_NAMES)}{number}") for number in range(random.choice((1, 8, 60)))]
+    return [
+        join(random.choice(folders), f"{random.choice(_NAMES)}{number}") for number in range(random.choice((1, 8, 60)))
+    ]
 
 
 def _tree(files: _Files) -> Tree:

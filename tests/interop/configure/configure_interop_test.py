@@ -62,7 +62,9 @@ def test_configured_images_are_read_by_others(tmp_path: Path, kind: str) -> None
         configure(tmp_path, f"--image={stick.name}", "--in_place", *keys, *settings, checks)
         configure(tmp_path, f"--image={stick.name}", "--output=disk.img")
         config, data = check(tmp_path / "disk.img")
-        assert judge("mtype", "-i", config, "::config.ini") == f"{CONFIG_INI.decode()}domain=round{number}.example.org\n"
+        assert (
+            judge("mtype", "-i", config, "::config.ini") == f"{CONFIG_INI.decode()}domain=round{number}.example.org\n"
+        )
         if number != 1:
             assert judge("mtype", "-i", config, "::ssh_authorized_keys/admin") == SSH.format(number) * 10**number
         else:
@@ -79,8 +81,9 @@ def test_configured_images_are_read_by_others(tmp_path: Path, kind: str) -> None
 def test_a_packed_image_is_unpacked_by_tar(tmp_path: Path) -> None:
     image(tmp_path / "in.tar.zst")
     configure(tmp_path, "--image=in.tar.zst", "--output=out.tar.zst", "--set=verbose=true")
-    assert judge("sha256sum", tmp_path / "out.tar.zst").split()[0] == (
-        (tmp_path / "out.tar.zst.sha256").read_text().split()[0]
+    assert (
+        judge("sha256sum", tmp_path / "out.tar.zst").split()[0]
+        == ((tmp_path / "out.tar.zst.sha256").read_text().split()[0])
     )
     judge("zstd", "--decompress", "--quiet", tmp_path / "out.tar.zst")
     judge("tar", "-C", tmp_path, "-xf", tmp_path / "out.tar")
