@@ -71,10 +71,13 @@ def test_files_come_and_go(folder: Path) -> None:
         (["--remove=data:new"], "there is no partition 'data' (hint: there are config)"),
         (["--file=config:a=new", "--remove=config:a"], "partition 'config': /a is changed twice"),
         (["word"], "unexpected argument 'word'"),
-        (["--output=out.iso"], "out.iso: the name of an image ends in .tar.zst, .tar, .img (hint: it says how it is packed)"),
+        (
+            ["--output=out.iso"],
+            "out.iso: the name of an image ends in .tar.zst, .tar, .img (hint: it says how it is packed)",
+        ),
         (["--output="], "give --image and --output"),
     ],
-)  # fmt: skip
+)
 def test_refused(folder: Path, arguments: list[str], message: str) -> None:
     before = (folder / "disk.img").read_bytes()
     assert run(folder, "--image=disk.img", "--output=out.img", *arguments) == (2, "", f"error: {message}\n")

@@ -48,7 +48,7 @@ def _tree(files: _Files) -> Tree:
     return tree
 
 
-def _changes(random: Random, files: _Files, paths: list[str]) -> list[Change]:
+def _changes(random: Random, paths: list[str]) -> list[Change]:
     chosen = random.sample(paths, random.randint(1, min(len(paths), 10)))
     return [
         Change(path, None if random.random() < 0.3 else _content(random), mtime=(EPOCH + 1) * NANOSECONDS)
@@ -63,7 +63,7 @@ def _edited(random: Random, scratch: Path, content: ExtentMap, files: _Files, pa
     disk = scratch / "disk.img"
     write_raw(gpt.plan(layout, {"part": content}), Sources({}), disk)
     for _ in range(random.randint(1, _ROUNDS)):
-        changes = _changes(random, files, paths)
+        changes = _changes(random, paths)
         before = disk.read_bytes()
         try:
             edit_image(disk, {"part": changes})

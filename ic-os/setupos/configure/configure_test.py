@@ -1,4 +1,4 @@
-"""The tool that configures images: every refusal with its words, edits read back, nothing half-written, no key shown."""
+"""The tool that configures images: every refusal with its words, edits read back, nothing half-written, no key told."""
 
 import base64
 import hashlib
@@ -26,6 +26,7 @@ SECRET: Final = "5ec7e7" * 10 + "5ec7"
 EC: Final = pem("EC PRIVATE KEY", f"302e0201010420{SECRET}a00706052b8104000a")
 ED25519: Final = pem("PRIVATE KEY", f"302e020100300506032b657004220420{SECRET}")
 NNS: Final = pem("PUBLIC KEY", f"308182301d060d2b0601040182dc7c0503010201060c2b0601040182dc7c05030201036100{'07' * 96}")
+NNS_SHA256: Final = hashlib.sha256(base64.b64decode(b"".join(NNS.split(b"\n")[1:-2]))).hexdigest()
 SSH: Final = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH her laptop\n"
 SSH_SHA256: Final = (
     "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(SSH.split()[1])).digest()).decode()[:43]
@@ -81,20 +82,38 @@ NO_TEXT: Final = "has another character than printable ASCII; write it without, 
 
 REFUSED: Final = [
     # Options that do not go together.
-    ([], "nothing says where the result goes (hint: give --output=FILE, or --in_place to change the image itself; --show only looks)"),
-    ([TO, "--in_place"], "both --output and --in_place are given (hint: give --output=FILE, or --in_place to change the image itself; --show only looks)"),
+    (
+        [],
+        "nothing says where the result goes (hint: give --output=FILE, or --in_place to change the image "
+        "itself; --show only looks)",
+    ),
+    (
+        [TO, "--in_place"],
+        "both --output and --in_place are given (hint: give --output=FILE, or --in_place to change the image "
+        "itself; --show only looks)",
+    ),
     (["--in_place"], "nothing is to be changed (hint: --help lists what can be; --show shows what is there)"),
     (["--show", TO], "--show changes nothing, and goes with no option that does"),
     (["--show", "--set=verbose=true"], "--show changes nothing, and goes with no option that does"),
     (["--json", TO], "--json goes with --show"),
     ([TO, "word"], "unexpected argument 'word'"),
-    (["--output=out.iso"], "{folder}/out.iso: the name of an image ends in .tar.zst, .tar, .img (hint: it says how it is packed)"),
+    (
+        ["--output=out.iso"],
+        "{folder}/out.iso: the name of an image ends in .tar.zst, .tar, .img (hint: it says how it is packed)",
+    ),
     # --config
     ([TO, "--config=bad.ini"], "bad.ini, line 4: verbose cannot be 'yes'; it is true or false"),
     ([TO, "--config=carriage.ini"], f"carriage.ini, line 1: {NO_TEXT}"),
-    ([TO, "--config=elsewhere.ini"], "elsewhere.ini, line 3: ipv6_gateway cannot be '2001:db8:0:2::1'; it lies in the network of ipv6_prefix, or is link-local"),
+    (
+        [TO, "--config=elsewhere.ini"],
+        "elsewhere.ini, line 3: ipv6_gateway cannot be '2001:db8:0:2::1'; it lies in the network of "
+        "ipv6_prefix, or is link-local",
+    ),
     ([TO, "--config=empty"], "empty: there is no ipv6_prefix; it must be there"),
-    ([TO, "--config=half.ini"], "half.ini: ipv4_address, ipv4_gateway and ipv4_prefix_length go together; give all three, or none"),
+    (
+        [TO, "--config=half.ini"],
+        "half.ini: ipv4_address, ipv4_gateway and ipv4_prefix_length go together; give all three, or none",
+    ),
     ([TO, "--config=large"], "--config: {folder}/large has more than the 65536 bytes that are possible"),
     ([TO, "--config=missing"], "--config: cannot read {folder}/missing: No such file or directory"),
     ([TO, "--config=no_gateway.ini"], "no_gateway.ini: there is no ipv6_gateway; it must be there"),
@@ -107,41 +126,101 @@ REFUSED: Final = [
     ([TO, "--deployment=empty"], "empty: is not one JSON object"),
     ([TO, "--deployment=nameless.json"], "nameless.json: there is no deployment.name; it must be there"),
     ([TO, "--deployment=unknown.json"], "unknown.json: there is no key 'deployment.nmae'"),
-    ([TO, "--deployment=value.json"], "value.json: resources.memory cannot be '490G'; it is a number from 1 to 999999, without a unit"),
+    (
+        [TO, "--deployment=value.json"],
+        "value.json: resources.memory cannot be '490G'; it is a number from 1 to 999999, without a unit",
+    ),
     # --set
     ([TO, "--set=verbose"], "--set 'verbose' is not of the form KEY=VALUE"),
     ([TO, "--set=speed=1"], f"--set: there is no key 'speed' (hint: there are {CONFIG_KEYS}, {DEPLOYMENT_KEYS})"),
     ([TO, "--set=verbose=1"], "--set: verbose cannot be '1'; it is true or false"),
-    ([TO, "--set=ipv6_prefix=2001:db8"], "--set: ipv6_prefix cannot be '2001:db8'; it is four groups, such as 2a00:fb01:400:200"),
-    ([TO, "--set=deployment.mgmt_mac=01:00:00:00:00:01"], "--set: deployment.mgmt_mac cannot be '01:00:00:00:00:01'; it is that of a network card, such as 3c:ec:ef:6b:37:99"),
+    (
+        [TO, "--set=ipv6_prefix=2001:db8"],
+        "--set: ipv6_prefix cannot be '2001:db8'; it is four groups, such as 2a00:fb01:400:200",
+    ),
+    (
+        [TO, "--set=deployment.mgmt_mac=01:00:00:00:00:01"],
+        "--set: deployment.mgmt_mac cannot be '01:00:00:00:00:01'; it is that of a network card, such as "
+        "3c:ec:ef:6b:37:99",
+    ),
     ([TO, "--set=verbose=true", "--set=verbose=false"], "--set verbose is given twice"),
     ([TO, "--set=ipv6_prefix="], "config.ini of the image with --set: there is no ipv6_prefix; it must be there"),
-    ([TO, "--set=ipv6_prefix=2001:db8:0:1"], "config.ini of the image with --set, line 3: ipv6_gateway cannot be '2a00:fb01:400:200::1'; it lies in the network of ipv6_prefix, or is link-local"),
-    ([TO, "--config=good.ini", "--set=ipv4_address=192.0.2.2"], "good.ini with --set: ipv4_address, ipv4_gateway and ipv4_prefix_length go together; give all three, or none"),
-    ([TO, "--set=deployment.name="], "deployment.json of the image with --set: there is no deployment.name; it must be there"),
+    (
+        [TO, "--set=ipv6_prefix=2001:db8:0:1"],
+        "config.ini of the image with --set, line 3: ipv6_gateway cannot be '2a00:fb01:400:200::1'; it lies "
+        "in the network of ipv6_prefix, or is link-local",
+    ),
+    (
+        [TO, "--config=good.ini", "--set=ipv4_address=192.0.2.2"],
+        "good.ini with --set: ipv4_address, ipv4_gateway and ipv4_prefix_length go together; give all three, or none",
+    ),
+    (
+        [TO, "--set=deployment.name="],
+        "deployment.json of the image with --set: there is no deployment.name; it must be there",
+    ),
     # Keys
-    ([TO, "--ssh_authorized_keys=admin.pub"], "--ssh_authorized_keys: admin.pub is a file (hint: say whose keys: admin=admin.pub)"),
-    ([TO, "--ssh_authorized_keys=root=admin.pub"], "--ssh_authorized_keys (admin.pub): there is no account 'root' (hint: there are admin, backup, readonly)"),
-    ([TO, "--ssh_authorized_keys=other_keys"], "--ssh_authorized_keys (other_keys/root): there is no account 'root' (hint: there are admin, backup, readonly)"),
+    (
+        [TO, "--ssh_authorized_keys=admin.pub"],
+        "--ssh_authorized_keys: admin.pub is a file (hint: say whose keys: admin=admin.pub)",
+    ),
+    (
+        [TO, "--ssh_authorized_keys=root=admin.pub"],
+        "--ssh_authorized_keys (admin.pub): there is no account 'root' (hint: there are admin, backup, readonly)",
+    ),
+    (
+        [TO, "--ssh_authorized_keys=other_keys"],
+        "--ssh_authorized_keys (other_keys/root): there is no account 'root' (hint: there are admin, backup, readonly)",
+    ),
     ([TO, "--ssh_authorized_keys=missing"], "--ssh_authorized_keys: {folder}/missing is not a folder"),
-    ([TO, "--ssh_authorized_keys=keys", "--ssh_authorized_keys=admin=admin.pub"], "--ssh_authorized_keys has keys of admin twice"),
-    ([TO, "--ssh_authorized_keys=admin=options.pub"], "options.pub, line 2: is not a public ssh key (hint: a line is TYPE BASE64 [COMMENT], without options)"),
-    ([TO, "--ssh_authorized_keys=admin=carriage.pub"], "carriage.pub, line 1: has a carriage return; lines end in a line feed alone"),
-    ([TO, "--ssh_authorized_keys=admin=private.pub"], "private.pub, line 1: this is a private key (hint: the public one is in the file that ends in .pub)"),
+    (
+        [TO, "--ssh_authorized_keys=keys", "--ssh_authorized_keys=admin=admin.pub"],
+        "--ssh_authorized_keys has keys of admin twice",
+    ),
+    (
+        [TO, "--ssh_authorized_keys=admin=options.pub"],
+        "options.pub, line 2: is not a public ssh key (hint: a line is TYPE BASE64 [COMMENT], without options)",
+    ),
+    (
+        [TO, "--ssh_authorized_keys=admin=carriage.pub"],
+        "carriage.pub, line 1: has a carriage return; lines end in a line feed alone",
+    ),
+    (
+        [TO, "--ssh_authorized_keys=admin=private.pub"],
+        "private.pub, line 1: this is a private key (hint: the public one is in the file that ends in .pub)",
+    ),
     ([TO, "--node_operator_private_key=cut.pem"], "cut.pem: the EC PRIVATE KEY that begins in line 1 has no end"),
-    ([TO, "--node_operator_private_key=encrypted.pem"], "encrypted.pem, line 1: has a ENCRYPTED PRIVATE KEY where a EC PRIVATE KEY or PRIVATE KEY is wanted"),
-    ([TO, "--node_operator_private_key=hollow.pem"], "hollow.pem: its content is not the private key that it should be: it is no ECPrivateKey (hint: an EC or Ed25519 key is wanted, without a password)"),
-    ([TO, "--node_operator_private_key=nns.pem"], "nns.pem, line 1: has a PUBLIC KEY where a EC PRIVATE KEY or PRIVATE KEY is wanted"),
+    (
+        [TO, "--node_operator_private_key=encrypted.pem"],
+        "encrypted.pem, line 1: has a ENCRYPTED PRIVATE KEY where a EC PRIVATE KEY or PRIVATE KEY is wanted",
+    ),
+    (
+        [TO, "--node_operator_private_key=hollow.pem"],
+        "hollow.pem: its content is not the private key that it should be: it is no ECPrivateKey (hint: an "
+        "EC or Ed25519 key is wanted, without a password)",
+    ),
+    (
+        [TO, "--node_operator_private_key=nns.pem"],
+        "nns.pem, line 1: has a PUBLIC KEY where a EC PRIVATE KEY or PRIVATE KEY is wanted",
+    ),
     ([TO, "--nns_public_key=ec.pem"], "ec.pem, line 1: has a EC PRIVATE KEY where a PUBLIC KEY is wanted"),
-    ([TO, "--nns_public_key=hollow_nns.pem"], "hollow_nns.pem: its content is not a public key: it is no SubjectPublicKeyInfo"),
+    (
+        [TO, "--nns_public_key=hollow_nns.pem"],
+        "hollow_nns.pem: its content is not a public key: it is no SubjectPublicKeyInfo",
+    ),
     ([TO, "--nns_public_key=empty"], "empty: has 0 blocks of PUBLIC KEY, one is wanted"),
     # Checks and removals
     ([TO, "--skip_checks=config"], f"--skip_checks: there is no check 'config' (hint: {CHECKS}; none skips nothing)"),
     ([TO, "--skip_checks="], f"--skip_checks is given without a value (hint: {CHECKS})"),
     ([TO, "--remove=config.ini"], f"--remove 'config.ini' cannot be taken away (hint: there are {REMOVABLE})"),
-    ([TO, "--remove=ssh_authorized_keys/admin", "--ssh_authorized_keys=keys"], "--remove 'ssh_authorized_keys/admin', which another option gives (hint: leave one of them out)"),
-    ([TO, "--config=good.ini", "--nns_public_key=missing"], "--nns_public_key: cannot read {folder}/missing: No such file or directory"),
-]  # fmt: skip
+    (
+        [TO, "--remove=ssh_authorized_keys/admin", "--ssh_authorized_keys=keys"],
+        "--remove 'ssh_authorized_keys/admin', which another option gives (hint: leave one of them out)",
+    ),
+    (
+        [TO, "--config=good.ini", "--nns_public_key=missing"],
+        "--nns_public_key: cannot read {folder}/missing: No such file or directory",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +395,7 @@ def test_shown(folder: Path, dev: Path) -> None:
         "  deployment_name     testnet",
         "  mgmt_mac            3c:ec:ef:6b:37:99",
         f"  ssh, admin          {SSH_SHA256} ssh-ed25519 her laptop",
-        f"  NNS                 BLS12-381, public key sha256 {hashlib.sha256(base64.b64decode(b''.join(NNS.split(b'-----')[2].split()))).hexdigest()}",
+        f"  NNS                 BLS12-381, public key sha256 {NNS_SHA256}",
         "  node operator       EC secp256k1",
         "skipped checks        cpu, network",
         f"  host-os.img.tar.zst         7.2 MiB  sha256 {child}, as its .sha256 says",

@@ -1,4 +1,4 @@
-"""An image that the tool of SetupOS configured, before those who read it in the field: again and again, raw and packed."""
+"""An image that the tool of SetupOS configured, before those who read it in the field, raw and packed."""
 
 import os
 import subprocess
