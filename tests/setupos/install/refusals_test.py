@@ -47,7 +47,14 @@ class Refusing:
     def write(self, name: str, content: str | None) -> None:
         """Writes a file below /config or /data, or takes it away."""
         folder = "/" + name.split("/")[1]
-        change = f"rm -f {name}" if content is None else f"printf %s {shlex.quote(content)} > {name}"
+        if content is None:
+            change = f"mv {name} {name}.away"
+        else:
+            # In its place: the partition data has not one free block.
+            change = (
+                f"if [ -e {name}.away ]; then mv {name}.away {name}; fi && printf %s {shlex.quote(content)} | "
+                f"dd of={name} conv=notrunc status=none && truncate -s {len(content)} {name}"
+            )
         self.running.succeeds(f"mount -o remount,rw {folder} && {change} && sync -f {folder}")
         self.running.succeeds(f"mount -o remount,ro {folder}")
 
@@ -163,7 +170,7 @@ def test_no_disk(refusing: Refusing) -> None:
     refusing.take_out("/sys/class/nvme/nvme*/device")
     assert refusing.refuses() == (
         "hardware",
-        "this machine has no NVMe disk that could be installed on (it has sda); look at its drives and their cables",
+        "this machine has no NVMe disk that could be installed on; look at its drives and their cables",
     )
     refusing.put_back()
 

@@ -57,7 +57,8 @@ def find(machine: Machine) -> Sequence[Disk]:
             model, serial, address = (machine.read(f"{device}/{key}") for key in ("model", "serial", "address"))
             found.append(Disk(name, size, model, serial, address))
     if not found:
-        others = [name for name in machine.names("/sys/block") if re.match(r"[svx]?v?d[a-z]|mmc", name)]
+        names = (name for name in machine.names("/sys/block") if name not in mounted)
+        others = [name for name in names if re.match(r"(?:s|v|xv)d[a-z]|mmc", name)]
         seen = f" (it has {', '.join(others)})" if others else ""
         raise Failure(
             f"this machine has no NVMe disk that could be installed on{seen}; look at its drives and their cables"
