@@ -144,7 +144,7 @@ SETUPOS = struct(
     },
 )
 
-def setupos_partitions(name):
+def setupos_partitions(name, variant):
     """Declares the partitions that a variant has of its own.
 
     | target | what it is |
@@ -154,14 +154,21 @@ def setupos_partitions(name):
     | `:data` | the images of HostOS and GuestOS of the same variant, and what they are configured with (ImageInfo) |
 
     Args:
-        name: the variant, one of `SETUPOS.variants`.
+        name: "partitions".
+        variant: the variant, the name of its package.
     """
-    inputs = "//ic-os/setupos/inputs:{}/{{}}".format(SETUPOS.variants[name].build_type)
+    if name != "partitions" or variant not in SETUPOS.variants:
+        fail("setupos_partitions: name must be \"partitions\", and variant one of {}; got \"{}\" and \"{}\"".format(
+            ", ".join(SETUPOS.variants),
+            name,
+            variant,
+        ))
+    inputs = "//ic-os/setupos/inputs:{}/{{}}".format(SETUPOS.variants[variant].build_type)
     config = {
         inputs.format("admin"): "ssh_authorized_keys/admin",
         inputs.format("config.ini"): "config.ini",
     }
-    if name != "prod":
+    if variant != "prod":
         config[inputs.format("worthless_node_operator_private_key.pem")] = "node_operator_private_key.pem"
     file_tree(
         name = "config_files",
@@ -179,7 +186,7 @@ def setupos_partitions(name):
     # As they come out of their builds: here they are only named, and the archive of the disk takes them as they are.
     images = {}
     for child in ["guest", "host"]:
-        archive = "//ic-os/{}os/envs/{}:disk-img.tar.zst".format(child, name)
+        archive = "//ic-os/{}os/envs/{}:disk-img.tar.zst".format(child, variant)
         images |= {
             archive: "{}-os.img.tar.zst".format(child),
             archive + ".sha256": "{}-os.img.tar.zst.sha256".format(child),
@@ -198,7 +205,7 @@ def setupos_partitions(name):
         uuid = SETUPOS.uuids["data"],
     )
 
-    if name != "prod":
+    if variant != "prod":
         configured_image(
             name = "launch-img",
             out = "launch-img.tar.zst",

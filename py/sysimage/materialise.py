@@ -102,8 +102,8 @@ def _write_all(descriptor: int, data: memoryview, offset: int) -> int:
 def write_range(image: ExtentMap, sources: Sources, offset: int, length: int, sink: Sink, progress: Progress) -> None:
     """Writes the bytes [offset, offset + length) in order, holes as zeros.
 
-    What is under zstd already, in a source, goes under zstd in a sink as it is: frames of a layer are frames of the sink, and pieces
-    of a source that is an archive are stored in it.
+    What is under zstd already, in a source, goes under zstd in a sink as it is: frames of a layer are frames of the
+    sink, and pieces of a source that is an archive are stored in it.
 
     Raises:
         UserError: a source is missing, or shorter than the map says.

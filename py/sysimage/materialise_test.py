@@ -107,7 +107,7 @@ def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_an_archive_is_stored(tmp_path: Path) -> None:
-    """A large piece of a file under zstd lies in the stream as it is; a small one, and a file of another kind, do not."""
+    """A large piece of a file under zstd lies in the stream as it is; a small one, or of another file, does not."""
     packed = zstd.MAGIC + random.Random(1).randbytes(9 * MIB)
     (tmp_path / "packed").write_bytes(packed)
     (tmp_path / "plain").write_bytes(bytes(2 * MIB))

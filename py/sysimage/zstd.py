@@ -1,9 +1,10 @@
 """zstd as this project uses it: one level, one way to cut, so the same bytes on every machine.
 
 What is written is cut into pieces, each compressed as a frame of its own; frames that somebody else made of the same
-level (`framed`) are taken as they are, and what is compressed by itself is stored (`stored_frame`). Any zstd reads frames behind each other as one stream. The bytes do not depend
-on the number of threads, nor on how the input is cut into writes. What remains is the version of the library, which the
-wheel lock pins and a golden digest in the tests guards.
+level (`framed`) are taken as they are, and what is compressed by itself is stored (`stored_frame`). Any zstd reads
+frames behind each other as one stream. The bytes do not depend on the number of threads, nor on how the input is cut
+into writes. What remains is the version of the library, which the wheel lock pins and a golden digest in the tests
+guards.
 """
 
 import struct
@@ -24,8 +25,8 @@ FRAME = 4 << 20  # bytes of content in a frame
 _AHEAD = 16  # frames that wait for those before them
 _READ_SIZE = 128 << 10  # what is behind a frame's end is copied for each frame
 
-# RFC 8878, 3.1.1. Frame: magic, descriptor, size of the content (u32). A block: 24 bits, the last one is marked in bit 0, bits
-# 1 and 2 are its type (0: stored), the others its size.
+# RFC 8878, 3.1.1. Frame: magic, descriptor, size of the content (u32). A block: 24 bits, the last one is marked in bit
+# 0, bits 1 and 2 are its type (0: stored), the others its size.
 _FRAME_HEADER = struct.Struct("<4sBI")
 _SINGLE_SEGMENT = 0xA0  # with the size in 4 bytes, without checksum and dictionary
 _BLOCK = 128 << 10  # bytes of a block at most
@@ -103,7 +104,10 @@ def compress_frame(data: bytes | memoryview) -> bytes:
 
 
 def stored_frame(data: bytes | memoryview) -> bytes:
-    """One frame of at least one byte that is stored, not compressed. It has no checksum: what is stored is a file with its own."""
+    """One frame of at least one byte, stored and not compressed.
+
+    It has no checksum: what is stored is compressed by itself, and has its own.
+    """
     parts: list[bytes | memoryview] = [_FRAME_HEADER.pack(MAGIC, _SINGLE_SEGMENT, len(data))]
     for start in range(0, len(data), _BLOCK):
         block = data[start : start + _BLOCK]

@@ -1,4 +1,7 @@
-"""dev boots from a stick to a login with nothing failed but the installer, which finds no server here; and is what it claims to be."""
+"""dev boots from a stick to a login, and is what it claims to be.
+
+Nothing fails but the installer, which finds no server here.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""prod, as it was built, boots from a stick; the installer refuses the template that nobody filled in, and no console asks for a login."""
+"""prod, as it was built, boots from a stick, and no console asks for a login.
+
+The installer refuses the configuration, a template that nobody filled in.
+"""
 
 import re
 import time
