@@ -1,7 +1,8 @@
 """SetupOS installs a machine that was in service before, restarts it into HostOS, and the guest's disk boots.
 
-The machine has three disks: HostOS, with its group over two of them, and a third with a group of another name. What they
-had is not seen again. This is the one whole installation that is tested always; it ends after the guest's boot.
+The machine has three disks: HostOS, with its group over two of them, and a third with a group of another name. What
+they had is not seen again. This is the one whole installation that is tested always; it ends after the guest's
+boot.
 """
 
 import base64

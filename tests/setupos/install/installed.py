@@ -36,7 +36,7 @@ def _physical_volumes(disks: Sequence[Path]) -> Iterator[tuple[int, ImageReader]
 
 
 def check_group(disks: Sequence[Path]) -> lvm.VolumeGroup:
-    """All disks are physical volumes of one group, and all of them is in volumes; the group as the first tells of it."""
+    """All disks are physical volumes of one group, and all of them is in volumes; the group as the first has it."""
     groups = []
     for _, volume in _physical_volumes(disks):
         with volume.sources:
@@ -122,7 +122,7 @@ def check_slot(system: System, disk: Path) -> None:
 
 
 def check_host(disks: Sequence[Path], image: Path) -> None:
-    """The first disk has what the raw image of HostOS has, and nothing of what was there before where it would count."""
+    """The first disk has what the raw image of HostOS has, and nothing of what was there where it would count."""
     first = disks[0]
     with image.open("rb") as file:
         end = file.seek(0, 2)
@@ -142,7 +142,7 @@ def check_host(disks: Sequence[Path], image: Path) -> None:
 
 
 def check_guest(disk: Path, image: Path) -> None:
-    """The disk of the guest, taken out of its volume, has what the raw image of GuestOS has; its table fits the disk."""
+    """The disk of the guest, taken out of its volume, has what the image of GuestOS has; its table fits the disk."""
     with image.open("rb") as file:
         end = file.seek(0, 2)
     found = open_raw(disk)

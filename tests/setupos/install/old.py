@@ -1,4 +1,4 @@
-"""Disks that a machine had in service before: HostOS with its data, volumes over several disks, and what was there else."""
+"""Disks that a machine had in service before: HostOS with its data, volumes over several disks, and others."""
 
 import os
 import re
@@ -197,8 +197,11 @@ def _old_guest(disk: Path, offset: int, scratch: Path) -> None:
                 "--pbkdf",
                 "pbkdf2",
                 "--pbkdf-force-iterations",
-            ]
-            + ["1000", "--key-file", "-", made],
+                "1000",
+                "--key-file",
+                "-",
+                made,
+            ],
             input=b"a key that is gone",
             check=True,
         )

@@ -1,7 +1,7 @@
 """The power goes at any moment of an installation; the next one, from the same stick, comes to its end.
 
-One installation is made with a log of all that the machine writes to its first disk. From the log come disks as power cuts
-leave them, without what the disk's cache would have lost. On each of them SetupOS is started again.
+One installation is made with a log of all that the machine writes to its first disk. From the log come disks as
+power cuts leave them, without what the disk's cache would have lost. On each of them SetupOS is started again.
 """
 
 import random
