@@ -11,7 +11,6 @@ from sysimage.extents import COMPRESSED, ExtentMap, ImageReader, ReaderFile, Sou
 from sysimage.sparse_tar import StoredMember
 
 ARCHIVE = "archive"  # the key of the source that an image in an archive is read from
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _TAR_MAGIC = b"ustar"
 _TAR_MAGIC_OFFSET = 257
 
@@ -89,7 +88,7 @@ def _open_frames(path: Path) -> framed.Reader | None:
 
 def is_zstd(path: Path) -> bool:
     """Whether a file is under zstd. Errors: it cannot be read."""
-    return _starts_with(path, 0, _ZSTD_MAGIC)
+    return _starts_with(path, 0, zstd.MAGIC)
 
 
 def _starts_with(path: Path, offset: int, magic: bytes) -> bool:

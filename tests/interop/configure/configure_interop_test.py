@@ -9,19 +9,10 @@ from typing import Final
 import pytest
 
 from configure.testing import CHILD, CONFIG_INI, DEPLOYMENT, image
-from sysimage import gpt
-from sysimage.extents import open_raw
-from sysimage.materialise import write_raw
+from tests.interop.edit.judges import check, judge
 
 SSH: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH round {}\n"
 ENVIRONMENT: Final = {**os.environ, "LC_ALL": "C.UTF-8", "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "TZ": "UTC"}
-
-
-def judge(*command: str | Path) -> str:
-    """What a program says; it must be content."""
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def configure(folder: Path, *arguments: str) -> None:
@@ -29,26 +20,6 @@ def configure(folder: Path, *arguments: str) -> None:
     command = [sys.executable, "-m", "configure.configure", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def partition(disk: Path, name: str) -> Path:
-    path = disk.with_name(name)
-    reader = open_raw(disk)
-    with reader.sources:
-        content = gpt.open_partition(reader, name)
-        write_raw(content.map, content.sources, path)
-    return path
-
-
-def check(disk: Path) -> tuple[Path, Path]:
-    """The partitions that are configured, found sound."""
-    assert "No problems found" in judge("sgdisk", "-v", disk)
-    config, data = partition(disk, "config"), partition(disk, "data")
-    # A line of the version and a line of figures.
-    assert len(judge("fsck.fat", "-n", config).splitlines()) == 2
-    lines = judge("e2fsck", "-f", "-n", data).splitlines()
-    assert len([line for line in lines if not line.startswith("Pass ")]) == 1, lines
-    return config, data
 
 
 @pytest.mark.parametrize("kind", ["img", "tar.zst"])

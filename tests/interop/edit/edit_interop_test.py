@@ -1,7 +1,5 @@
 """A disk image whose files were changed, before those who read it in the field: again and again, in both directions."""
 
-import os
-import subprocess
 from pathlib import Path
 from uuid import UUID
 
@@ -10,11 +8,12 @@ import pytest
 from sysimage import ext4, fat, gpt
 from sysimage.edit import Change, edit_image
 from sysimage.ext4.testing import options
-from sysimage.extents import Sources, open_raw
+from sysimage.extents import Sources
 from sysimage.fat import FatType, Options
 from sysimage.gpt import Layout, Partition
 from sysimage.materialise import write_raw
 from sysimage.tree import Tree, directory, file
+from tests.interop.edit.judges import check, judge, partition
 
 NONE = Sources({})
 MIB = 1 << 20
@@ -32,14 +31,6 @@ LAYOUT = Layout(
 )
 
 
-def judge(*command: str | Path) -> str:
-    """What a foreign tool says; it must be content."""
-    environment = {"LC_ALL": "C.UTF-8", "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "TZ": "UTC"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
-    return result.stdout
-
-
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     config, data = Tree(directory(mtime=TIME)), Tree(directory(mtime=TIME))
@@ -52,24 +43,6 @@ def image(tmp_path: Path) -> Path:
     path = tmp_path / "disk.img"
     write_raw(gpt.plan(LAYOUT, contents), NONE, path)
     return path
-
-
-def partition(image: Path, name: str) -> Path:
-    path = image.with_name(name)
-    reader = open_raw(image)
-    with reader.sources:
-        content = gpt.open_partition(reader, name)
-        write_raw(content.map, content.sources, path)
-    return path
-
-
-def check(image: Path) -> tuple[Path, Path]:
-    assert "No problems found" in judge("sgdisk", "-v", image)
-    config, data = partition(image, "config"), partition(image, "data")
-    assert len(judge("fsck.fat", "-n", config).splitlines()) == 2
-    lines = judge("e2fsck", "-f", "-n", data).splitlines()
-    assert len([line for line in lines if not line.startswith("Pass ")]) == 1, lines
-    return config, data
 
 
 def test_changed_files_are_read_by_others(image: Path) -> None:
