@@ -91,7 +91,7 @@ def _wipe(machine: Machine, disk: Disk) -> None:
     # Where a disk can: then it knows that it is empty, and is fast again.
     machine.run("blkdiscard", "--force", disk.device)
     for offset in (0, max(0, disk.size - _EDGE)):
-        place = ("--offset", str(offset), "--length", str(min(_EDGE, disk.size)), disk.device)
+        place = ("--offset", str(offset), "--length", str(min(_EDGE, disk.size)), machine.path(disk.device))
         machine.must(f"the disk {disk} takes no writes", hint, "fallocate", "--zero-range", "--keep-size", *place)
     reread_table(machine, disk, f"the disk {disk} is in use", hint)
 
