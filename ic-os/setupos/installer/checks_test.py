@@ -337,7 +337,8 @@ def test_disks_are_emptied(machine: MakeBelieve) -> None:
         return OK
 
     machine.answers["dmsetup remove"] = removed
-    machine.answers["pvs"] = Result(0, "  /dev/nvme0n1p3|hostlvm\n  /dev/sda1|hostlvm\n  /dev/sdb1|other\n", "")
+    listed = ("/dev/nvme0n1p3|hostlvm", "/dev/sda1|hostlvm", "/dev/sdb1|other", "[unknown]|hostlvm")
+    machine.answers["pvs"] = Result(0, "".join(f"  {line}\n" for line in listed), "")
     machine.answers["fallocate"] = OK
     disk_step.prepare(machine, disks.find(machine))
     wiped = [line for line in machine.ran if line.startswith(("wipefs", "dmsetup", "pvcreate"))]

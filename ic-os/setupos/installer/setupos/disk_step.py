@@ -61,6 +61,8 @@ def _old_volumes(machine: Machine, disks: Sequence[Disk]) -> Iterator[str]:
     for line in listed.splitlines():
         device, _, group = line.strip().partition("|")
         name = device.removeprefix("/dev/")
+        if name == device:
+            continue  # "[unknown]": the group has a volume on a disk that is missing, or was emptied before
         if group == GROUP and not any(_on(name, disk.name) or name == disk.name for disk in disks):
             if any(name == disk or _on(name, disk) for disk in own):
                 raise Failure(f"the stick itself has a volume group {GROUP} ({device}); use another stick")
