@@ -170,28 +170,34 @@ def test_machine_that_does_not_restart(server: Server, monkeypatch: pytest.Monke
     assert len(server.entries) == 1
 
 
-# Whatever fails first: nothing is changed.
+# The first disk, and so the old system, stays as it was.
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "answer", "said"),
     [
+        ("efibootmgr", second(BAD), f"disk: the firmware does not say its boot entries (it says no); {FIRMWARE}"),
         (
             "efibootmgr --quiet --delete-bootnum",
+            BAD,
             f"disk: the old boot entry IC-OS cannot be removed (it says no); {FIRMWARE}",
         ),
         (
             "dmsetup remove",
+            BAD,
             "disk: the volume hostlvm-config of what is on the disks cannot be taken down (it says no); "
             "restart the machine and try again",
         ),
         (
             "wipefs --all /dev/sda1",
+            BAD,
             "disk: /dev/sda1, of an old group hostlvm, cannot be wiped (it says no); replace this disk",
         ),
-        ("wipefs --all --force", f"disk: signatures on nvme0n1 cannot be wiped (it says no); {REPLACE}"),
+        ("wipefs --all --force", BAD, f"disk: signatures on nvme0n1 cannot be wiped (it says no); {REPLACE}"),
     ],
 )
-def test_disk_that_stays_as_it_was(server: Server, monkeypatch: pytest.MonkeyPatch, program: str, said: str) -> None:
-    server.answers[program] = BAD
+def test_disk_that_stays_as_it_was(
+    server: Server, monkeypatch: pytest.MonkeyPatch, program: str, answer: Result | Callable[[], Result], said: str
+) -> None:
+    server.answers[program] = answer
     assert fails(server, monkeypatch) == said
     assert server.sector().startswith(OLD)
     assert not [line for line in server.ran if line.startswith(("blkdiscard", "fallocate", "pvcreate", "sgdisk"))]
