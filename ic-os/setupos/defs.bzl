@@ -1,5 +1,6 @@
 """What SetupOS is, and what tells its variants apart: data for `icos_build`, and the partitions that a variant has of its own."""
 
+load("@bazel_skylib//rules:expand_template.bzl", "expand_template")
 load("//ic-os:variant.bzl", "NO_CREDENTIALS", "package_set", "variant")
 load("//ic-os/setupos/configure:defs.bzl", "configured_image")
 load("//toolchains/sysimage:defs.bzl", "ext4_image", "fat_image", "file_tree")
@@ -187,9 +188,18 @@ def setupos_partitions(name, variant):
     images = {}
     for child in ["guest", "host"]:
         archive = "//ic-os/{}os/envs/{}:disk-img.tar.zst".format(child, variant)
+        carried = child + "-os.img.tar.zst"
+
+        # The checksum is the child's own; the name beside it is the one that its image has here.
+        expand_template(
+            name = child + "_checksum",
+            out = carried + ".sha256",
+            substitutions = {"disk-img.tar.zst": carried},
+            template = archive + ".sha256",
+        )
         images |= {
-            archive: "{}-os.img.tar.zst".format(child),
-            archive + ".sha256": "{}-os.img.tar.zst.sha256".format(child),
+            archive: carried,
+            ":" + child + "_checksum": carried + ".sha256",
         }
     file_tree(
         name = "data_files",

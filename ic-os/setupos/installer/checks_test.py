@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from make_believe import MODEL, MakeBelieve
+from make_believe import BAD, MILAN, MODEL, OK, SHOWN, MakeBelieve
 from setupos import disk_step, disks, firmware, hardware, images, network, systems
 from setupos.archive import Image
 from setupos.disks import Disk
@@ -20,10 +20,7 @@ from setupos.settings import MAY_SKIP, SKIP, Settings, load, read_skipped
 from setupos.systems import BOOT_SECTOR, EMPTY_VOLUMES
 
 GEN1, GEN2 = GENERATIONS
-MILAN = "AMD EPYC 7313 16-Core Processor"
 SETTINGS = Settings(["https://nns.example"], "2001:db8::1", [], 490, "3c:ec:ef:6b:37:99", True)
-OK = Result(0, "", "")
-BAD = Result(1, "", "it says no\n")
 TB = 10**12
 
 
@@ -173,25 +170,8 @@ def test_skipped(machine: MakeBelieve, text: str, result: list[str] | str) -> No
     assert str(caught.value) == result
 
 
-def configure(machine: MakeBelieve, **files: str | bytes | None) -> None:
-    key = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"
-    content: dict[str, str | bytes | None] = {
-        "/config/config.ini": "ipv6_prefix=2001:db8:0:0\nipv6_gateway=2001:db8::1\n",
-        "/data/deployment.json": json.dumps({"deployment": {"name": "dev"}}),
-        "/data/nns_public_key.pem": key,
-        **files,
-    }
-    for name, data in content.items():
-        if data is not None:
-            machine.put(name, data)
-    here = "/opt/ic/bin/host-config.sh"
-    for key_, value in {"mgmt_mac": "3c:ec:ef:6b:37:99", "memory": "490", "verbose": "true", "nns_url": "a,b"}.items():
-        machine.answers[f"{here} get {key_}"] = Result(0, value + "\n", "")
-    machine.answers["awk"] = OK
-
-
 def test_configuration(machine: MakeBelieve) -> None:
-    configure(machine, **{"/config/ssh_authorized_keys/root": "x"})
+    machine.configure(**{"/config/ssh_authorized_keys/root": "x"})
     found = load(machine)
     assert (found.nns_urls, found.memory, found.verbose, found.has_operator_key) == (["a", "b"], 490, True, False)
     assert found.remarks == [
@@ -223,14 +203,14 @@ def test_configuration(machine: MakeBelieve) -> None:
     ],
 )
 def test_configuration_is_refused(machine: MakeBelieve, files: dict[str, str | bytes | None], said: str) -> None:
-    configure(machine, **files)
+    machine.configure(**files)
     with pytest.raises(Failure) as caught:
         load(machine)
     assert str(caught.value) == said
 
 
 def test_configuration_that_hostos_refuses(machine: MakeBelieve) -> None:
-    configure(machine)
+    machine.configure()
     machine.answers["/opt/ic/bin/host-config.sh check"] = Result(2, "", "host-config: config.ini, line 2: x\n")
     with pytest.raises(Failure, match=r"^config.ini, line 2: x \(mend it on the stick\)$"):
         load(machine)
@@ -264,21 +244,8 @@ def test_firmware(machine: MakeBelieve) -> None:
     ]
 
 
-SHOWN = "2: br6    inet6 2001:db8::9/64 scope global {}\\ valid_lft forever\n"
-NET = "/opt/ic/bin/deterministic-address.sh"
-
-
-def connect(machine: MakeBelieve) -> None:
-    machine.answers["/opt/ic/bin/list-ports.sh"] = Result(0, "eno1\neno2\n", "")
-    machine.answers[f"{NET} ipv6"] = Result(0, "2001:db8::9\n", "")
-    machine.answers[f"{NET} mac"] = Result(0, "6a:0f:f4:09:d7:2a\n", "")
-    machine.answers["ip "] = Result(0, SHOWN.format(""), "")
-    for name in network.FILES:
-        machine.put(f"/opt/ic/share/network/{name}", name)
-
-
 def test_network(machine: MakeBelieve) -> None:
-    connect(machine)
+    machine.connect()
     said: list[str] = []
     network.check(machine, SETTINGS, said.append)
     assert said[1:] == ["the gateway 2001:db8::1 answers", "https://nns.example answers"]
@@ -311,7 +278,7 @@ def test_network(machine: MakeBelieve) -> None:
     ],
 )
 def test_network_is_refused(machine: MakeBelieve, program: str, answer: Result, said: str) -> None:
-    connect(machine)
+    machine.connect()
     machine.answers[program] = answer
     with pytest.raises(Failure) as caught:
         network.check(machine, SETTINGS, lambda _: None)
@@ -370,7 +337,8 @@ def test_disks_are_emptied(machine: MakeBelieve) -> None:
         return OK
 
     machine.answers["dmsetup remove"] = removed
-    machine.answers["pvs"] = Result(0, "  /dev/nvme0n1p3|hostlvm\n  /dev/sda1|hostlvm\n  /dev/sdb1|other\n", "")
+    listed = ("/dev/nvme0n1p3|hostlvm", "/dev/sda1|hostlvm", "/dev/sdb1|other", "[unknown]|hostlvm")
+    machine.answers["pvs"] = Result(0, "".join(f"  {line}\n" for line in listed), "")
     machine.answers["fallocate"] = OK
     disk_step.prepare(machine, disks.find(machine))
     wiped = [line for line in machine.ran if line.startswith(("wipefs", "dmsetup", "pvcreate"))]
@@ -393,7 +361,7 @@ def test_progress_fits_a_screen() -> None:
 
 
 def test_failure_stops_before_anything_is_written(machine: MakeBelieve) -> None:
-    configure(machine, **{"/config/config.ini": None})
+    machine.configure(**{"/config/config.ini": None})
     machine.put("/opt/ic/share/version.txt", "1.2\n")
     machine.put(LOG, "earlier\n")
     assert not Installation(machine).run()

@@ -1,15 +1,22 @@
 """A machine for the installer that is a folder: its files are real ones, what its programs say is given by the test."""
 
 import contextlib
+import json
 import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from setupos import network
 from setupos.machine import Machine, Result
 
 GIB = 1 << 30
 MODEL = "AMD EPYC 7302 16-Core Processor"
+MILAN = "AMD EPYC 7313 16-Core Processor"
+OK = Result(0, "", "")
+BAD = Result(1, "", "it says no\n")
+# What `ip` says of an address; flags go into the braces.
+SHOWN = "2: br6    inet6 2001:db8::9/64 scope global {}\\ valid_lft forever\n"
 REAL = ("fallocate",)  # programs of this machine that are run as they are
 
 
@@ -39,7 +46,7 @@ class MakeBelieve(Machine):
             return super()._execute(command, stdin, environment)
         fitting = [words for words in self.answers if line.startswith(words)]
         if not fitting:
-            return Result(0, "", "")
+            return OK
         answer = self.answers[max(fitting, key=len)]
         return answer if isinstance(answer, Result) else answer()
 
@@ -84,3 +91,30 @@ class MakeBelieve(Machine):
         link = self.path(f"/sys/dev/block/{number}")
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(self.path(f"/sys/devices/{disk}/{partition}"))
+
+    def configure(self, **files: str | bytes | None) -> None:
+        """A configuration on the stick, and what HostOS's scripts say of it; None leaves a file out."""
+        key = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"
+        content: dict[str, str | bytes | None] = {
+            "/config/config.ini": "ipv6_prefix=2001:db8:0:0\nipv6_gateway=2001:db8::1\n",
+            "/data/deployment.json": json.dumps({"deployment": {"name": "dev"}}),
+            "/data/nns_public_key.pem": key,
+            **files,
+        }
+        for name, data in content.items():
+            if data is not None:
+                self.put(name, data)
+        said = {"mgmt_mac": "3c:ec:ef:6b:37:99", "memory": "490", "verbose": "true", "nns_url": "a,b"}
+        for name, value in said.items():
+            self.answers[f"/opt/ic/bin/host-config.sh get {name}"] = Result(0, value + "\n", "")
+        self.answers["awk"] = OK
+
+    def connect(self) -> None:
+        """Ports, and an address that comes up."""
+        address = "/opt/ic/bin/deterministic-address.sh"
+        self.answers["/opt/ic/bin/list-ports.sh"] = Result(0, "eno1\neno2\n", "")
+        self.answers[f"{address} ipv6"] = Result(0, "2001:db8::9\n", "")
+        self.answers[f"{address} mac"] = Result(0, "6a:0f:f4:09:d7:2a\n", "")
+        self.answers["ip "] = Result(0, SHOWN.format(""), "")
+        for name in network.FILES:
+            self.put(f"/opt/ic/share/network/{name}", name)

@@ -160,7 +160,8 @@ class Server:
     def install(self, name: str, stick: Path, write_log: Path | None = None) -> None:
         """Starts it with the stick, which must do its work and restart it."""
         with self.start(name, stick=stick, write_log=write_log) as running:
-            assert outcome(running.console).startswith("SETUPOS DONE: ")
+            said = outcome(running.console)
+            assert said.startswith("SETUPOS DONE: "), said
             running.machine.wait(BOOT_SECONDS)
 
 

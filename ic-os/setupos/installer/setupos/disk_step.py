@@ -61,6 +61,8 @@ def _old_volumes(machine: Machine, disks: Sequence[Disk]) -> Iterator[str]:
     for line in listed.splitlines():
         device, _, group = line.strip().partition("|")
         name = device.removeprefix("/dev/")
+        if name == device:
+            continue  # "[unknown]": the group has a volume on a disk that is missing, or was emptied before
         if group == GROUP and not any(_on(name, disk.name) or name == disk.name for disk in disks):
             if any(name == disk or _on(name, disk) for disk in own):
                 raise Failure(f"the stick itself has a volume group {GROUP} ({device}); use another stick")
@@ -91,7 +93,7 @@ def _wipe(machine: Machine, disk: Disk) -> None:
     # Where a disk can: then it knows that it is empty, and is fast again.
     machine.run("blkdiscard", "--force", disk.device)
     for offset in (0, max(0, disk.size - _EDGE)):
-        place = ("--offset", str(offset), "--length", str(min(_EDGE, disk.size)), disk.device)
+        place = ("--offset", str(offset), "--length", str(min(_EDGE, disk.size)), machine.path(disk.device))
         machine.must(f"the disk {disk} takes no writes", hint, "fallocate", "--zero-range", "--keep-size", *place)
     reread_table(machine, disk, f"the disk {disk} is in use", hint)
 

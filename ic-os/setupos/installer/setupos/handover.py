@@ -20,22 +20,27 @@ def hand_over(machine: Machine) -> None:
     """Copies what is staged, and reads it back from the disk.
 
     Raises:
-        Failure: the volume does not take it.
+        Failure: the volume does not take it, or gives something else back.
     """
     stage = machine.path(STAGE)
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
+    with _mounted(machine, "rw") as target, _refused("written to"):
+        for name in names:
+            _write(target / name, (stage / name).read_bytes(), 0o600 if name == OPERATOR_KEY else 0o644)
+        for folder in sorted({target, *((target / name).parent for name in names)}):
+            _sync(folder)
+    with _mounted(machine, "ro") as target, _refused("read back from"):
+        for name in names:
+            if (target / name).read_bytes() != (stage / name).read_bytes():
+                raise Failure(f"{_DEVICE} gives back another {name} than was written to it; {_HINT}")
+
+
+@contextmanager
+def _refused(done: str) -> Iterator[None]:
     try:
-        with _mounted(machine, "rw") as target:
-            for name in names:
-                _write(target / name, (stage / name).read_bytes(), 0o600 if name == OPERATOR_KEY else 0o644)
-            for folder in sorted({target, *((target / name).parent for name in names)}):
-                _sync(folder)
-        with _mounted(machine, "ro") as target:
-            wrong = [name for name in names if (target / name).read_bytes() != (stage / name).read_bytes()]
+        yield
     except OSError as error:
-        raise Failure(f"the configuration cannot be written to {_DEVICE} ({error.strerror}); {_HINT}") from error
-    if wrong:
-        raise Failure(f"{_DEVICE} gives back another {wrong[0]} than was written to it; {_HINT}")
+        raise Failure(f"the configuration cannot be {done} {_DEVICE} ({error.strerror}); {_HINT}") from error
 
 
 @contextmanager
@@ -46,8 +51,10 @@ def _mounted(machine: Machine, mode: str) -> Iterator[Path]:
     machine.must(f"{_DEVICE} cannot be mounted", _HINT, "mount", "-t", "ext4", "-o", options, _DEVICE, target)
     try:
         yield target
-    finally:
-        machine.must(f"{_DEVICE} cannot be unmounted", _HINT, "umount", target)
+    except BaseException:
+        machine.run("umount", target)  # What went wrong first is what is said.
+        raise
+    machine.must(f"{_DEVICE} cannot be unmounted", _HINT, "umount", target)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -4,6 +4,7 @@ The firmware starts whatever has an EFI system partition with a filesystem. So t
 behind everything else: a disk on which an installation ended early starts nothing, and the stick begins anew.
 """
 
+import contextlib
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -49,8 +50,9 @@ def install_host(machine: Machine, display: Display, image: Image, disks: Sequen
     machine.must(what, _HINT, "pvresize", partition(first, _GROWS))
     for disk in disks[1:]:
         machine.must(f"{what} by {disk}", _HINT, "vgextend", GROUP, disk.device)
-    machine.must(what, _HINT, "vgchange", "--activate", "y", GROUP)
-    machine.must(f"{what} for its guest", _HINT, "lvextend", "--extents", "+100%FREE", f"{GROUP}/guestos")
+    machine.must(f"the volume group {GROUP} cannot be activated", _HINT, "vgchange", "--activate", "y", GROUP)
+    what = f"the volume {GROUP}/guestos cannot be extended"
+    machine.must(what, _HINT, "lvextend", "--extents", "+100%FREE", f"{GROUP}/guestos")
     machine.must("devices do not come up", _HINT, "udevadm", "settle")
     # An old /var, or an old guest, must not be found again.
     for name in EMPTY_VOLUMES:
@@ -90,15 +92,23 @@ def partitions_without_content(machine: Machine, image: Image) -> Iterator[tuple
 
 
 def permit_start(machine: Machine, disk: Disk, written: Written) -> None:
-    """Makes HostOS one that starts, and has the firmware start it.
+    """Has the firmware start HostOS, and makes it one that starts.
+
+    The entry comes first: one that leads to no filesystem starts nothing, but a filesystem starts without an entry too.
 
     Raises:
-        Failure: the disk or the firmware does not do what it should.
+        Failure: the disk or the firmware does not do what it should. The disk does not start then.
     """
     machine.must(f"the volume group {GROUP} cannot be put down", _HINT, "vgchange", "--activate", "n", GROUP)
-    transfer.put_withheld(machine, disk.device, BOOT_SECTOR, written)
-    machine.run("udevadm", "settle")
     make_entry(machine, disk)
+    try:
+        transfer.put_withheld(machine, disk.device, BOOT_SECTOR, written)
+    except Failure:
+        # What came to the disk of it may be enough to start.
+        with contextlib.suppress(Failure):
+            transfer.clear_range(machine, disk.device, BOOT_SECTOR.start, len(BOOT_SECTOR))
+        raise
+    machine.run("udevadm", "settle")
 
 
 def _size(machine: Machine, device: str) -> int:
