@@ -118,7 +118,8 @@ class AgentCanister implements Canister {
     const detail = "The update call brought no certified answer.";
     const reply = await refuseWith("unverified", detail, async () => {
       const call = { methodName: "http_request_update", arg: new Uint8Array(argument) };
-      const answer = await this.#agent.update(this.id, call).catch((error: unknown) => {
+      const strategy = untilLimit(this.settings.timeout);
+      const answer = await this.#agent.update(this.id, call, { strategy }).catch((error: unknown) => {
         if (error instanceof RejectError) throw new Refusal("rejected", "The replica rejects the update call.");
         throw cause(error) ?? error;
       });
@@ -169,6 +170,16 @@ function content({ type, value }: Typed): Typed | undefined {
   const { _type: inside } = resolved(type) as unknown as Inner;
   const [inner] = value as [] | [unknown];
   return inside && inner !== undefined ? { type: inside, value: inner } : undefined;
+}
+
+/** Between two questions what became of an update call; the agent by itself would go on for 5 minutes. */
+function untilLimit(limit: number): () => Promise<void> {
+  const end = Date.now() + limit;
+  return () => {
+    const left = end - Date.now();
+    if (left <= 0) throw new Refusal("timeout", `The update call did not end within ${limit / 1000} s.`);
+    return new Promise((resolve) => setTimeout(resolve, Math.min(left, 1000)));
+  };
 }
 
 /** The agent wraps what its fetch threw. */
