@@ -177,8 +177,8 @@ for (const origin of ["source", "npm"]) {
     const UNAVAILABLE = [
       "failed",
       "Service workers are not available.",
-      "This browser lets no service worker run here. Private windows of some browsers, and pages without https, have none: " +
-        "open the address in an ordinary window, with https, or with another browser.",
+      "This browser lets no service worker run here. Private windows of some browsers, sites whose cookies are blocked, and pages " +
+        "without https have none: open the address in an ordinary window, with cookies and https, or with another browser.",
     ];
     it("is none where the address is not secure", async () => {
       assert.deepEqual(await said(await browser.open(`http://${INSECURE}:${port}/`)), UNAVAILABLE);
@@ -187,6 +187,21 @@ for (const origin of ["source", "npm"]) {
     it("is none where the browser has no service workers", async () => {
       const page = await browser.open(`http://localhost:${port}/`, "delete Navigator.prototype.serviceWorker;");
       assert.deepEqual(await said(page), UNAVAILABLE);
+    });
+
+    for (const error of ["NotSupportedError", "SecurityError"]) {
+      it(`is none where the browser says ${error} of it`, async () => {
+        const deny = `ServiceWorkerContainer.prototype.register = () => Promise.reject(new DOMException("", "${error}"));`;
+        assert.deepEqual(await said(await browser.open(`http://localhost:${port}/`, deny)), UNAVAILABLE);
+      });
+    }
+
+    it("is to be done anew where the key is gone, and nothing is shown before", async () => {
+      const page = await visit();
+      assert.equal(await page.run("caches.delete('ic-gateway-settings')"), true);
+      const { status, headers, body } = await page.fetch("/v2", { headers: { accept: "text/html" } });
+      assert.deepEqual([status, headers["x-ic-gateway-refused"]], [503, "no-root-key"]);
+      assert.ok(body.includes("Delete this site&#39;s data in the browser and reload"), body);
     });
 
     it("is done once: the second visit asks the gateway for no page, and for no key", async () => {
