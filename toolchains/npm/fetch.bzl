@@ -75,13 +75,16 @@ def fetch_package(rctx, package, version, integrity, node, npm, output):
     )
     if found.success:
         return
+
+    # npm chooses the name of the file, which may be that of the output.
+    folder = rctx.path("npm-cache")
     command = [rctx.which("npm")] if rctx.which("npm") else [rctx.path(node), rctx.path(npm)]
     result = rctx.execute(command + [
         "pack",
         "--json",
         "--loglevel=error",
-        "--cache=" + str(rctx.path("npm-cache")),
-        "--pack-destination=" + str(rctx.path(".")),
+        "--cache=" + str(folder),
+        "--pack-destination=" + str(folder),
         "{}@{}".format(package, version),
     ], timeout = 600)
     packed = json.decode(result.stdout, default = None) if result.return_code == 0 else None
@@ -89,12 +92,11 @@ def fetch_package(rctx, package, version, integrity, node, npm, output):
         fail(failure_message(package, version, result.stderr or result.stdout))
 
     # Older ones of npm name a scoped package's file by its scope too, and write it without.
-    file = rctx.path(packed[0]["filename"].replace("@", "").replace("/", "-"))
+    file = folder.get_child(packed[0]["filename"].replace("@", "").replace("/", "-"))
     delivered = rctx.download(url = "file://" + str(file), output = output, integrity = integrity, allow_fail = True)
     if not delivered.success:
         fail(mismatch_message(package, version, integrity))
-    rctx.delete(file)
-    rctx.delete("npm-cache")
+    rctx.delete(folder)
 
 # Attributes of every repository rule that fetches packages.
 FETCH_ATTRS = {

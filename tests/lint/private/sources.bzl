@@ -10,11 +10,13 @@ load("//tests/lint:walk.bzl", "walk")
 _SHELLS = ["#!/bin/sh", "#!/bin/bash", "#!/bin/dash", "#!/usr/bin/env sh", "#!/usr/bin/env bash"]
 
 def _language(name):
-    """python, shell, bazel, or "" for what no linter reads."""
+    """python, shell, bazel, typescript, or "" for what no linter reads."""
     if name.endswith(".py") or name.endswith(".pyi") or name in ["py.typed", "pyproject.toml"]:
         return "python"
     if name.endswith(".bzl") or name in ["BUILD", "BUILD.bazel", "MODULE.bazel", "WORKSPACE", "REPO.bazel"]:
         return "bazel"
+    if name.endswith(".ts") or name == ".prettierrc.json":
+        return "typescript"
     if name.endswith(".sh"):
         return "shell"
     return "unknown" if "." not in name.lstrip(".") else ""
@@ -35,7 +37,7 @@ filegroup(
 
 def _sources_impl(repository_ctx):
     root = repository_ctx.path(repository_ctx.attr.root).dirname
-    groups = {"bazel": {}, "python": {}, "shell": {}}
+    groups = {"bazel": {}, "python": {}, "shell": {}, "typescript": {}}
     for relative, path in sorted(walk(root), key = lambda file: file[0]):
         language = _language(path.basename)
         if language == "unknown":
@@ -58,7 +60,7 @@ def _sources_impl(repository_ctx):
     ]))
 
 sources = repository_rule(
-    doc = "Links to every source of the workspace that a linter reads: `//:python`, `//:shell`, `//:bazel`.",
+    doc = "Links to every source of the workspace that a linter reads: `//:python`, `//:shell`, `//:bazel`, `//:typescript`.",
     implementation = _sources_impl,
     attrs = {
         "root": attr.label(doc = "A file in the folder to walk.", mandatory = True),

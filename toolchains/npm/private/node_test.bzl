@@ -42,6 +42,8 @@ def node_test(name, entry, srcs = [], deps = [], define = {}, data = [], **kwarg
         platform = "node",
         sourcemap = "inline",
         tags = ["manual"],
+        # Less than Node.js knows. Without a target the bundler's own helpers may use what is newer.
+        target = ["es2024"],
         deps = deps,
     )
     py_test(

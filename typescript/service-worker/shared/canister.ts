@@ -1,6 +1,6 @@
 /** A canister, asked through the published agent and its candid; what comes back is verified by whoever is handed in. */
 
-import { Certificate, HttpAgent, isV4ResponseBody, lookupResultToBuffer, polling } from "@icp-sdk/core/agent";
+import { HttpAgent, RejectError } from "@icp-sdk/core/agent";
 import { IDL, idlLabelToId } from "@icp-sdk/core/candid";
 import { Principal } from "@icp-sdk/core/principal";
 import type { Bytes, Canister, Chunk, Headers_, HttpRequest, HttpResponse, Verified } from "./gateway.ts";
@@ -117,19 +117,13 @@ class AgentCanister implements Canister {
     const argument = IDL.encode([Request], [{ ...request, certificate_version: [] }]);
     const detail = "The update call brought no certified answer.";
     const reply = await refuseWith("unverified", detail, async () => {
-      const { requestId, response } = await this.#agent
-        .call(this.id, { methodName: "http_request_update", arg: new Uint8Array(argument) })
-        .catch((error: unknown) => {
-          throw cause(error) ?? error;
-        });
-      if (isV4ResponseBody(response.body)) {
-        const { certificate } = response.body;
-        const principal = { canisterId: this.id };
-        const proof = await Certificate.create({ certificate, rootKey: this.settings.rootKey, principal });
-        const found = lookupResultToBuffer(proof.lookup_path(["request_status", requestId, "reply"]));
-        if (found) return found;
-      }
-      return (await polling.pollForResponse(this.#agent, { canisterId: this.id }, requestId)).reply;
+      const call = { methodName: "http_request_update", arg: new Uint8Array(argument) };
+      const strategy = untilLimit(this.settings.timeout);
+      const answer = await this.#agent.update(this.id, call, { strategy }).catch((error: unknown) => {
+        if (error instanceof RejectError) throw new Refusal("rejected", "The replica rejects the update call.");
+        throw cause(error) ?? error;
+      });
+      return answer.reply;
     });
     return this.#response(reply);
   }
@@ -176,6 +170,16 @@ function content({ type, value }: Typed): Typed | undefined {
   const { _type: inside } = resolved(type) as unknown as Inner;
   const [inner] = value as [] | [unknown];
   return inside && inner !== undefined ? { type: inside, value: inner } : undefined;
+}
+
+/** Between two questions what became of an update call; the agent by itself would go on for 5 minutes. */
+function untilLimit(limit: number): () => Promise<void> {
+  const end = Date.now() + limit;
+  return () => {
+    const left = end - Date.now();
+    if (left <= 0) throw new Refusal("timeout", `The update call did not end within ${limit / 1000} s.`);
+    return new Promise((resolve) => setTimeout(resolve, Math.min(left, 1000)));
+  };
 }
 
 /** The agent wraps what its fetch threw. */

@@ -71,9 +71,7 @@ function page(refusal: Refusal, { status, title, advice }: Explanation, canister
 /** The page for whoever reads pages, one line for programs. */
 export function errorResponse(refusal: Refusal, asPage: boolean, canister?: string): Response {
   const explanation = EXPLANATIONS[refusal.reason];
-  const body = asPage
-    ? page(refusal, explanation, canister)
-    : `${explanation.title}: ${refusal.detail} (${refusal.reason})\n`;
+  const body = asPage ? page(refusal, explanation, canister) : `${explanation.title}: ${refusal.detail} (${refusal.reason})\n`;
   return new Response(body, {
     status: explanation.status,
     headers: {

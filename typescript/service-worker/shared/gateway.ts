@@ -79,7 +79,7 @@ function concatenated(parts: readonly Uint8Array[]): Bytes {
 async function whole(first: Chunk): Promise<Bytes> {
   const parts = [first.body];
   let size = first.body.length;
-  for (let next = first.next; next; ) {
+  for (let next = first.next; next;) {
     if (parts.length >= MAXIMUM_CHUNKS) throw new Refusal("garbage", "The answer comes in too many parts.");
     const chunk = await next();
     parts.push(chunk.body);

@@ -1,8 +1,9 @@
 /** The page that a browser gets first: it installs the service worker, and says what happens. */
 
+const UNAVAILABLE = "Service workers are not available.";
 const WAYS_OUT: Record<string, string> = {
   unavailable:
-    "This browser lets no service worker run here. Private windows of some browsers, and pages without https, have none: open the address in an ordinary window, with https, or with another browser.",
+    "This browser lets no service worker run here. Private windows of some browsers, sites whose cookies are blocked, and pages without https have none: open the address in an ordinary window, with cookies and https, or with another browser.",
   failed: "Reload the page. If it stays so, tell whoever runs this gateway.",
 };
 
@@ -10,6 +11,9 @@ function show(id: string, text: string): void {
   const element = document.getElementById(id);
   if (element) element.textContent = text;
 }
+
+/** What a browser says that has service workers, but lets none run here. */
+const DENIED = ["NotSupportedError", "SecurityError"];
 
 function fail(status: string, way: keyof typeof WAYS_OUT): void {
   show("status", status);
@@ -19,7 +23,7 @@ function fail(status: string, way: keyof typeof WAYS_OUT): void {
 
 async function install(): Promise<void> {
   if (!("serviceWorker" in navigator)) {
-    fail("Service workers are not available.", "unavailable");
+    fail(UNAVAILABLE, "unavailable");
     return;
   }
   const workers = navigator.serviceWorker;
@@ -44,4 +48,7 @@ async function install(): Promise<void> {
   if (registration.active && !workers.controller) location.reload();
 }
 
-install().catch(() => fail("The service worker could not be installed.", "failed"));
+install().catch((error: unknown) => {
+  if (error instanceof DOMException && DENIED.includes(error.name)) fail(UNAVAILABLE, "unavailable");
+  else fail("The service worker could not be installed.", "failed");
+});

@@ -11,11 +11,7 @@ const IDENTIFIER = /^(?:[a-z2-7]{5}-)+[a-z2-7]{1,5}$/;
 
 export function isForCanister(method: string, url: URL, origin: string): boolean {
   return (
-    url.origin === origin &&
-    METHODS.has(method) &&
-    url.pathname !== "/api" &&
-    !url.pathname.startsWith("/api/") &&
-    !OWN.has(url.pathname)
+    url.origin === origin && METHODS.has(method) && url.pathname !== "/api" && !url.pathname.startsWith("/api/") && !OWN.has(url.pathname)
   );
 }
 

@@ -12,7 +12,9 @@ export function limitedFetch(timeout: number): typeof fetch {
         throw new Refusal("unreachable", `The gateway answers ${response.status} for the API.`);
       }
       // The limit is for the body too.
-      return new Response(await response.arrayBuffer(), { status: response.status, headers: response.headers });
+      const whole = new Response(await response.arrayBuffer(), { status: response.status, headers: response.headers });
+      // Where a call is not found the agent looks at the address: the replica may know an older API alone.
+      return Object.defineProperty(whole, "url", { value: response.url });
     } catch (error) {
       if (error instanceof Refusal) throw error;
       if (signal.aborted) throw new Refusal("timeout", `No answer came within ${timeout / 1000} s.`);

@@ -93,7 +93,10 @@ export function parseExpression(text: string): Certification | undefined {
   if (one(fields, "no_request_certification", "request_certification") === "request_certification") {
     const inner = message(fields.get("request_certification"), "RequestCertification");
     const names = (key: string) => strings(inner.get(key));
-    request = { headers: names("certified_request_headers").map((name) => name.toLowerCase()), parameters: names("certified_query_parameters") };
+    request = {
+      headers: names("certified_request_headers").map((name) => name.toLowerCase()),
+      parameters: names("certified_query_parameters"),
+    };
   } else {
     message(fields.get("no_request_certification"), "Empty");
   }

@@ -1,7 +1,8 @@
 /** Hash trees of the Internet Computer (Interface Specification, Certification): looking up, and proofs that there is nothing. */
 
 /** As CBOR has it: [0], [1, left, right], [2, label, tree], [3, value], [4, hash]. */
-export type Tree = readonly [0] | readonly [1, Tree, Tree] | readonly [2, Uint8Array, Tree] | readonly [3, Uint8Array] | readonly [4, Uint8Array];
+export type Tree =
+  readonly [0] | readonly [1, Tree, Tree] | readonly [2, Uint8Array, Tree] | readonly [3, Uint8Array] | readonly [4, Uint8Array];
 /** Unknown: it may be in a part that was left out. */
 export type Found = { tree: Tree } | "absent" | "unknown";
 export type Label = string | Uint8Array;

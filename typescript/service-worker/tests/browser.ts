@@ -12,6 +12,23 @@ const OPTIONS =
   "--headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run " +
   "--disable-background-networking --disable-component-update --disable-sync --remote-debugging-pipe";
 
+/** In a page: waits until it is not the installing one, or says that it failed. */
+const SETTLED = `new Promise((resolve) => {
+  const root = document.documentElement;
+  const look = () => (document.title !== "Internet Computer gateway" || root.dataset.state === "failed") && resolve(true);
+  new MutationObserver(look).observe(root, { attributes: true });
+  look();
+})`;
+
+/** Milliseconds: longer than anything here takes, so that what never comes is a failure and no test that hangs. */
+const LIMIT = 30_000;
+
+function limited<T>(what: string, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`${what}: nothing within ${LIMIT / 1000} s`)), LIMIT);
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 interface Message {
   id?: number;
   method?: string;
@@ -27,9 +44,11 @@ export class Browser {
   readonly #listeners = new Set<(message: Message) => void>();
   #last = 0;
 
-  constructor() {
+  /** @param insecure Name of a host that is this machine too, but that the browser does not trust to be. */
+  constructor(insecure: string) {
     const folder = mkdtempSync(join(process.env["TEST_TMPDIR"] ?? tmpdir(), "browser-"));
-    this.#process = spawn(PROGRAM, [...OPTIONS.split(" "), `--user-data-dir=${folder}`, "about:blank"], {
+    const own = [`--user-data-dir=${folder}`, `--host-resolver-rules=MAP ${insecure} 127.0.0.1`];
+    this.#process = spawn(PROGRAM, [...OPTIONS.split(" "), ...own, "about:blank"], {
       env: { ...process.env, HOME: folder },
       stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
     });
@@ -66,11 +85,13 @@ export class Browser {
     return () => this.#listeners.delete(listener);
   }
 
-  async open(address: string): Promise<Page> {
+  /** A new page, where a script runs before those of whatever it shows. */
+  async open(address: string, script = ""): Promise<Page> {
     const { targetId } = await this.send<{ targetId: string }>("Target.createTarget", { url: "about:blank" });
     const { sessionId } = await this.send<{ sessionId: string }>("Target.attachToTarget", { targetId, flatten: true });
     const page = new Page(this, sessionId);
     await this.send("Page.enable", {}, sessionId);
+    await this.send("Page.addScriptToEvaluateOnNewDocument", { source: script }, sessionId);
     await page.go(address);
     return page;
   }
@@ -94,20 +115,23 @@ export class Page {
     const stop = this.browser.on((message) => {
       if (message.sessionId !== this.session || message.method !== "Page.loadEventFired") return;
       // Of a page that is left meanwhile there is nothing to be asked.
-      this.run<boolean>("document.title !== 'Internet Computer gateway'").then((done) => done && resolve(), () => undefined);
+      this.run(SETTLED).then(
+        () => resolve(),
+        () => undefined,
+      );
     });
     await this.browser.send("Page.navigate", { url: address }, this.session);
-    await promise;
-    stop();
+    await limited(address, promise).finally(stop);
   }
 
   /** The value of an expression in the page. */
   async run<T>(expression: string): Promise<T> {
-    const { result, exceptionDetails } = await this.browser.send<{ result: { value: T }; exceptionDetails?: { text: string } }>(
+    const evaluated = this.browser.send<{ result: { value: T }; exceptionDetails?: { text: string } }>(
       "Runtime.evaluate",
       { expression, awaitPromise: true, returnByValue: true },
       this.session,
     );
+    const { result, exceptionDetails } = await limited(expression, evaluated);
     if (exceptionDetails) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
     return result.value;
   }
