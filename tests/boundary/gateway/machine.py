@@ -34,7 +34,6 @@ PAGE: Final = {
     "sw.js": b"worker",
     "service-worker.json": b"{}\n",
 }
-MIME_TYPES: Final = "types { text/html html; application/javascript js; application/json json; }\n"
 
 
 @functools.cache
@@ -111,21 +110,30 @@ class Machine(Gateway):
         root: a folder for it.
         replicas: addresses of the replicas.
         changes: text of nginx's configuration, and what stands there instead.
+        page: the files of the page.
+        given: further files of the configuration, or others.
     """
 
-    def __init__(self, root: Path, replicas: tuple[str, ...] = REPLICAS, changes: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        root: Path,
+        replicas: tuple[str, ...] = REPLICAS,
+        changes: Mapping[str, str] = {},
+        page: Mapping[str, bytes] = PAGE,
+        given: Mapping[str, bytes] = {},
+    ) -> None:
         super().__init__(root)
         for folder in ("run/ic-replicas", "run/ic/metrics", "run/nginx", "dev", "var/cache/nginx", "opt/ic/share/www"):
             (root / folder).mkdir(parents=True, exist_ok=True)
-        for name, data in PAGE.items():
+        for name, data in page.items():
             (root / "opt/ic/share/www" / name).write_bytes(data)
         for path in (path for path in TEMPLATES.rglob("*") if path.is_file()):
             target = root / "etc/nginx" / path.relative_to(TEMPLATES)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(self._moved(path.read_text(), changes))
-        (root / "etc/nginx/mime.types").write_text(MIME_TYPES)
+        (root / "etc/nginx/mime.types").write_bytes((PROGRAMS / "etc/nginx/mime.types").read_bytes())
         self.program("curl", f'exec {shlex.join(command("curl"))} "$@"')
-        self.configure({**FULL, "boundary.conf": f"ipv6_replica_ips={' '.join(replicas)}\n".encode()})
+        self.configure({**FULL, "boundary.conf": f"ipv6_replica_ips={' '.join(replicas)}\n".encode(), **given})
         assert self.generate() == ""
         self.log = Log(root / "dev/log")
         self._nginx: subprocess.Popen[bytes] | None = None

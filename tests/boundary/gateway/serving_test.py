@@ -1,13 +1,14 @@
 """What the gateway serves, what it refuses, and what it logs."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.boundary.gateway.machine import PAGE, PORT, Machine, command, enter
-from tests.boundary.replica import Replica
+from tests.boundary.gateway.machine import PAGE, PORT, SECONDS, Machine, command, enter, tls
+from tests.boundary.replica import GARBAGE, Behaviour, Replica
 
 ADDRESS = "fd00::1"
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -120,6 +121,36 @@ def test_http2(machine: Machine) -> None:
         "curl", "-s", "-k", "-g", "--http2", "--data-binary", "x", "-w", "%{http_version} %{http_code}", url
     )
     assert subprocess.run(words, capture_output=True, check=True, text=True).stdout == "x2 200"
+
+
+@pytest.fixture
+def without_status_line(replica: Replica) -> Iterator[None]:
+    """The replica answers with what is not HTTP."""
+    replica.behaviour = Behaviour.GARBAGE
+    yield
+    replica.behaviour = Behaviour.HEALTHY
+
+
+@pytest.mark.parametrize("path", [QUERY, CALL])
+@pytest.mark.usefixtures("without_status_line")
+def test_an_answer_without_a_status_line_in_http1(path: str, machine: Machine) -> None:
+    """nginx takes it for one in HTTP/0.9, which has nothing but a body, and answers in HTTP/0.9 itself."""
+    request = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx".encode()
+    with socket.create_connection(("::1", 443), SECONDS) as plain, tls().wrap_socket(plain) as connection:
+        connection.sendall(request)
+        said = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert said == GARBAGE
+
+
+@pytest.mark.parametrize("path", [QUERY, CALL])
+@pytest.mark.usefixtures("without_status_line")
+def test_an_answer_without_a_status_line_in_http2(path: str, machine: Machine, tmp_path: Path) -> None:
+    """HTTP/2 has no such answers: nginx sends the status 000, which is none, and clients refuse it."""
+    words = command("curl", "-s", "-S", "-k", "-g", "--http2", "--data-binary", "x", "-D", f"{tmp_path}/headers")
+    done = subprocess.run([*words, "https://[::1]" + path], capture_output=True, check=False)
+    assert (tmp_path / "headers").read_text().startswith("HTTP/2 000 ")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Unsupported response code in HTTP response" in done.stderr
 
 
 def test_plain_http_is_sent_to_tls(machine: Machine, replica: Replica) -> None:
