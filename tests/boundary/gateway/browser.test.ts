@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Browser, type Page } from "../../../typescript/service-worker/tests/browser.ts";
-import { CANISTER, TAMPERED } from "../../../typescript/service-worker/tests/replica.ts";
+import { CANISTER, PAGE, TAMPERED } from "../../../typescript/service-worker/tests/replica.ts";
 
 /** Every browser finds names below localhost on its own machine. */
 const HOST = `${CANISTER.toText()}.localhost`;
@@ -11,7 +11,6 @@ const HOST = `${CANISTER.toText()}.localhost`;
 const BROKEN = "rwlgt-iiaaa-aaaaa-aaaaa-cai.localhost";
 /** Of another site: nothing listens for it that nginx would not answer, so that nothing but a policy can forbid it. */
 const ELSEWHERE = "https://elsewhere.localhost/health";
-const PAGE = "<!doctype html><title>Certified</title><p>certified text</p>";
 /** Milliseconds: much more than anything takes here. */
 const TIMEOUT = 30_000;
 

@@ -45,9 +45,10 @@ export class Browser {
   #last = 0;
 
   /** @param insecure Name of a host that is this machine too, but that the browser does not trust to be. */
-  constructor(insecure: string) {
+  constructor(insecure?: string) {
     const folder = mkdtempSync(join(process.env["TEST_TMPDIR"] ?? tmpdir(), "browser-"));
-    const own = [`--user-data-dir=${folder}`, `--host-resolver-rules=MAP ${insecure} 127.0.0.1`];
+    const own = [`--user-data-dir=${folder}`];
+    if (insecure) own.push(`--host-resolver-rules=MAP ${insecure} 127.0.0.1`);
     this.#process = spawn(PROGRAM, [...OPTIONS.split(" "), ...own, "about:blank"], {
       env: { ...process.env, HOME: folder },
       stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
