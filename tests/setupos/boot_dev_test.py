@@ -17,6 +17,7 @@ def test_boots(image: Image, tmp_path: Path) -> None:
     with SETUPOS.boot(image.disk, tmp_path, "boot-dev", writable=False) as setupos:
         chosen(setupos, "A", "install")
         setupos.console.expect(r"SETUPOS FAILED in step hardware: ", BOOT_SECONDS)
+        setupos.console.send("\n")  # The prompt is above what the installer said.
         setupos.login()
         assert setupos.succeeds("systemctl --failed --no-legend --plain").split()[:1] == ["setupos.service"]
         assert setupos.succeeds("tty") == "/dev/ttyS0"
