@@ -1,7 +1,8 @@
 """What was prepared of dev-sev starts a machine: QEMU gets what domain.xml says, up to the login of the guest.
 
 There is no libvirt here, so its part is done by the test; what it makes of descriptions of this template is asked by
-//tests/hostos/guest:nested_test.
+//tests/hostos/guest:nested_test. Of what a guest asks its processor with, all is looked at that is there without
+SEV-SNP.
 """
 
 import os
@@ -16,7 +17,10 @@ import pytest
 from sysimage.vm.qemu import Disk, Machine, VirtualMachine
 from sysimage.vm.testing import log, path, tool
 from tests.boundary.boundary import BOUNDARY
-from tests.vm.system import Running
+from tests.vm.direct_boot import FILES, check_files, check_fixed, check_sev
+from tests.vm.system import Image, Running
+
+pytest_plugins = ["tests.boundary.boundary"]
 
 HOSTNAME = "boundary-virsh"
 
@@ -76,9 +80,21 @@ def guest(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield guest
 
 
+def test_what_boots_is_what_is_built_to_be_measured(prepared: Path, image: Image) -> None:
+    check_files(image)
+    check_fixed()
+    for file in FILES.iterdir():
+        assert (prepared / file.name).read_bytes() == file.read_bytes(), file.name
+
+
 def test_it_runs_what_was_prepared(prepared: Path, guest: Running) -> None:
     assert guest.succeeds("cat /proc/cmdline") == (prepared / "cmdline").read_text()
     guest.check_running()
+    assert guest.succeeds("findmnt --noheadings --output=OPTIONS /").split(",")[0] == "ro"
+
+
+def test_it_could_ask_its_processor(guest: Running) -> None:
+    check_sev(guest, ["rdmsr", "openssl", "xxd"])
 
 
 def test_it_took_its_medium(guest: Running) -> None:

@@ -20,17 +20,20 @@ COMMAND_LINE = (FILES / "cmdline").read_text()
 
 
 @contextmanager
-def launch(system: System, image: Image, scratch: Path, **options: Any) -> Iterator[Running]:
+def launch(
+    system: System, image: Image, scratch: Path, media: Sequence[Path] = (), **options: Any
+) -> Iterator[Running]:
     """The image's disk, started by its own kernel and initrd; leaving the `with` block pulls its plug.
 
     Args:
         system: whose image it is.
         image: the image.
         scratch: a folder for what this boot leaves.
+        media: raw removable media that are in the machine from the start.
         **options: of `Machine`.
     """
     machine = Machine(
-        [Disk(image.disk, writable=False)],
+        [Disk(image.disk, writable=False), *(Disk(medium, removable=True) for medium in media)],
         kernel=FILES / "vmlinuz",
         initrd=FILES / "initrd.img",
         command_line=COMMAND_LINE,
