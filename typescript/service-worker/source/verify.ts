@@ -75,19 +75,27 @@ export function requestHash(request: HttpRequest, { headers, parameters }: NonNu
   const at = request.url.indexOf("?");
   if (at >= 0) {
     const pairs = request.url.slice(at + 1).split("&");
-    map.push([":ic-cert-query", pairs.filter((pair) => parameters.includes(pair.split("=")[0] ?? "")).join("&")]);
+    const certified = pairs.filter((pair) => parameters.includes(pair.split("=")[0] ?? ""));
+    if (certified.length > 0) map.push([":ic-cert-query", certified.join("&")]);
   }
   return sha256(joined(mapHash(map), sha256(request.body)));
 }
 
+/** What is no escape stays as it is; what is none of UTF-8 throws. */
 function pathOf(request: HttpRequest): string {
-  return decodeURIComponent(request.url.split("?")[0] ?? "");
+  return (request.url.split("?")[0] ?? "").replace(/(?:%[0-9a-f]{2})+/gi, decodeURIComponent);
+}
+
+/** Slashes that follow each other are one; a last one is a segment, since a folder is no file. */
+function segmentsOf(path: string): string[] {
+  const segments = path.split("/").filter((segment) => segment !== "");
+  return path.endsWith("/") ? [...segments, ""] : segments;
 }
 
 /** That the path in the tree is the one for this request, and that none is there which is more specific. */
 export function checkPath(tree: Tree, path: readonly string[], requested: string): void {
   const [root, ...rest] = path;
-  const segments = requested.replace(/^\//, "").split("/");
+  const segments = segmentsOf(requested);
   const kind = rest.pop();
   if (root !== "http_expr" || (kind !== "<$>" && kind !== "<*>")) refuse("expr_path is malformed");
   if (rest.some((segment, i) => segment !== segments[i])) refuse("expr_path is another path's");

@@ -215,6 +215,14 @@ for (const origin of ["source", "npm"]) {
       );
     });
 
+    it("is found again by a reload that goes around it", async () => {
+      const page = await visit();
+      const before = gateway.asked.length;
+      await page.reload();
+      assert.ok(gateway.asked.slice(before).includes("/"), "the gateway's own page came");
+      assert.equal(await page.run("document.body.innerText"), "certified text");
+    });
+
     it("is not done again by a gateway that comes with another key", async () => {
       await visit();
       gateway.settings = settingsWith(STRANGER_KEY, TIMEOUT);

@@ -111,7 +111,16 @@ export class Page {
   ) {}
 
   /** Goes there, and waits until a page that is not the installing one has loaded, or that one says that it failed. */
-  async go(address: string): Promise<void> {
+  go(address: string): Promise<void> {
+    return this.#load("Page.navigate", { url: address });
+  }
+
+  /** The same after a reload that goes around the service worker, as with the shift key. */
+  reload(): Promise<void> {
+    return this.#load("Page.reload", { ignoreCache: true });
+  }
+
+  async #load(method: string, params: object): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const stop = this.browser.on((message) => {
       if (message.sessionId !== this.session || message.method !== "Page.loadEventFired") return;
@@ -121,8 +130,8 @@ export class Page {
         () => undefined,
       );
     });
-    await this.browser.send("Page.navigate", { url: address }, this.session);
-    await limited(address, promise).finally(stop);
+    await this.browser.send(method, params, this.session);
+    await limited(`${method} ${JSON.stringify(params)}`, promise).finally(stop);
   }
 
   /** The value of an expression in the page. */

@@ -72,6 +72,13 @@ for (const [name, verify] of [
         "/gzip-unpacked-v1",
         "/deflate",
         "/parts",
+        "/parts?not-certified=1",
+        "/",
+        "/folder/",
+        "/twice//slashed///",
+        "//slashed",
+        "/%C3%BC%20%2f",
+        "/50%/%zz%41",
       ]) {
         passes(path);
       }
@@ -95,6 +102,7 @@ for (const [name, verify] of [
       for (const [path, init, body] of [
         ["/asks", {}, "GET undefined undefined"],
         ["/asks?a=1&c=3&b=2", {}, "GET a=1&c=3&b=2 undefined"],
+        ["/asks?c=3", {}, "GET c=3 undefined"],
         ["/asks?a=1", { method: "POST", body: "text" }, "POST a=1 undefined"],
         ["/asks", { headers: { "x-want": "this", "x-other": "that" } }, "GET undefined this"],
       ] as const) {
@@ -122,6 +130,8 @@ for (const [name, verify] of [
       "/stream-tampered",
       "/elsewhere",
       "/below/shadowed",
+      "/below//shadowed",
+      "/%FF",
       "/below/longer/a",
       "/below/left-out",
       "/below/left-out-exactly",
