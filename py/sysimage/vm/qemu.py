@@ -252,12 +252,15 @@ class Emulator:
         self.close()
 
     def _greet(self) -> None:
-        if not self._replies.readline():
-            self.process.wait()
-            self._errors.seek(0)
-            said = self._errors.read().decode("utf-8", "replace").strip()
-            raise UserError(f"QEMU did not start: {said or 'it said nothing'}")
-        self.control("qmp_capabilities")
+        # It greets before it has made all of the machine.
+        with contextlib.suppress(OSError, ConsoleError):
+            if self._replies.readline():
+                self.control("qmp_capabilities")
+                return
+        self.process.wait()
+        self._errors.seek(0)
+        said = self._errors.read().decode("utf-8", "replace").strip()
+        raise UserError(f"QEMU did not start: {said or 'it said nothing'}")
 
     def control(self, command: str, **parameters: Any) -> Any:
         """Sends a QMP command, and returns what it answers.

@@ -187,8 +187,9 @@ def test_machine_that_ends_by_itself(tmp_path: Path) -> None:
             machine.control("query-status")
 
 
-def test_qemu_that_does_not_start_is_told_with_what_it_said(tmp_path: Path) -> None:
-    tool = fake(tmp_path, "print('no such machine', file=sys.stderr)\nsys.exit(1)\n")
+@pytest.mark.parametrize("greeting", ["", """lines.write('{"QMP": {}}\\n')\nlines.flush()\n"""])
+def test_qemu_that_does_not_start_is_told_with_what_it_said(greeting: str, tmp_path: Path) -> None:
+    tool = fake(tmp_path, greeting + "print('no such machine', file=sys.stderr)\nsys.exit(1)\n")
     with pytest.raises(UserError, match=r"^QEMU did not start: no such machine$"):
         VirtualMachine(Machine(kernel=Path("/k")), tool, tmp_path)
 
