@@ -21,7 +21,7 @@ from sysimage.materialise import write_raw
 from sysimage.tree import Tree
 from sysimage.vm import disks
 from sysimage.vm.console import Console
-from sysimage.vm.qemu import Disk, Machine, VirtualMachine
+from sysimage.vm.qemu import Disk, Emulator, Machine, VirtualMachine
 from sysimage.vm.testing import log, path, tool
 
 BOOT_SECONDS = 420.0  # to the login, under emulation, on a busy machine
@@ -103,7 +103,7 @@ class System:
 class Running:
     """A running system."""
 
-    machine: VirtualMachine
+    machine: Emulator
     disk: Path
     system: System
 

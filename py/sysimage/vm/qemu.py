@@ -101,6 +101,7 @@ class Machine:
     disks must be as they were then.
     variables: a file in which the firmware keeps its variables, boot entries among them, for the machine's next start;
     it is made if it is not there. Without it each machine is new.
+    extra: further arguments; descriptors: file descriptors that they name, which QEMU gets under the same numbers.
     """
 
     disks: Sequence[Disk] = ()
@@ -114,6 +115,7 @@ class Machine:
     ports: Sequence[Port] = ()
     restart: bool = False  # whether a reboot of the guest restarts it; else it ends the machine
     extra: Sequence[str] = field(default=())
+    descriptors: Sequence[int] = ()
     state: Path | None = None
     variables: Path | None = None
 
@@ -194,53 +196,49 @@ def arguments(machine: Machine, tool: Path, variables: Path | None) -> list[str]
     return [*words, *machine.extra]
 
 
-class VirtualMachine:
-    """A running machine; leaving the `with` block ends it.
+class Emulator:
+    """A process of QEMU; leaving the `with` block ends it.
 
     Args:
-        machine: what it is made of.
-        tool: the unpacked tool folder (QEMU, firmware).
-        scratch: a folder for its files: firmware variables, overlays.
+        words: its arguments. The character device `console` is there for a serial port to take; QMP is added.
+        tool: the unpacked tool folder.
+        scratch: a folder for its files, such as overlays.
         log: where the console's output goes as well; None: nowhere.
+        descriptors: file descriptors that the arguments name, which it gets under the same numbers.
 
     Raises:
         UserError: QEMU cannot be started.
     """
 
-    def __init__(self, machine: Machine, tool: Path | str, scratch: Path | str, log: Path | None = None) -> None:
-        self._tool = Path(tool).absolute()
-        self._scratch = Path(scratch).absolute()
-        variables = None
-        if machine.kernel is None:
-            kept = machine.variables is not None and machine.variables.exists()
-            variables = machine.variables or self._scratch / "firmware-variables.fd"
-            if not kept:
-                shutil.copyfile(self._tool / FIRMWARE_VARIABLES, variables)
+    def __init__(
+        self,
+        words: Sequence[str],
+        tool: Path | str,
+        scratch: Path | str,
+        log: Path | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> None:
         ours, theirs = socket.socketpair()
         control, their_control = socket.socketpair()
-        words = arguments(machine, self._tool, variables)
-        words += ["-chardev", f"socket,id=console,fd={theirs.fileno()}", "-serial", "chardev:console"]
-        words += ["-chardev", f"socket,id=control,fd={their_control.fileno()}", "-qmp", "chardev:control"]
+        sockets = ["-chardev", f"socket,id=console,fd={theirs.fileno()}"]
+        sockets += ["-chardev", f"socket,id=control,fd={their_control.fileno()}", "-qmp", "chardev:control"]
         self._files = contextlib.ExitStack()
-        self._errors = self._files.enter_context(open(self._scratch / "qemu.stderr", "w+b"))  # noqa: SIM115
+        self._errors = self._files.enter_context(open(Path(scratch) / "qemu.stderr", "w+b"))  # noqa: SIM115
         with theirs, their_control:
             self.process = subprocess.Popen(
-                locked_tool.command(self._tool, PROGRAM, words),
+                locked_tool.command(Path(tool).absolute(), PROGRAM, [*words, *sockets]),
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,
-                pass_fds=[theirs.fileno(), their_control.fileno()],
-                env={**locked_tool.ENVIRONMENT, "TMPDIR": str(self._scratch)},  # overlays go there
+                pass_fds=[theirs.fileno(), their_control.fileno(), *descriptors],
+                # Overlays go there.
+                env={**locked_tool.ENVIRONMENT, "TMPDIR": str(Path(scratch).absolute())},
             )
         self.console = Console(ours, log)
         self._control = control
         self._replies = control.makefile("rb")
         try:
             self._greet()
-            if machine.state is not None:
-                self.control("migrate-incoming", uri=f"file:{machine.state.absolute()}")
-                self._wait_migrated()
-                self.control("cont")
         except BaseException:
             self.close()
             raise
@@ -254,12 +252,15 @@ class VirtualMachine:
         self.close()
 
     def _greet(self) -> None:
-        if not self._replies.readline():
-            self.process.wait()
-            self._errors.seek(0)
-            said = self._errors.read().decode("utf-8", "replace").strip()
-            raise UserError(f"QEMU did not start: {said or 'it said nothing'}")
-        self.control("qmp_capabilities")
+        # It greets before it has made all of the machine.
+        with contextlib.suppress(OSError, ConsoleError):
+            if self._replies.readline():
+                self.control("qmp_capabilities")
+                return
+        self.process.wait()
+        self._errors.seek(0)
+        said = self._errors.read().decode("utf-8", "replace").strip()
+        raise UserError(f"QEMU did not start: {said or 'it said nothing'}")
 
     def control(self, command: str, **parameters: Any) -> Any:
         """Sends a QMP command, and returns what it answers.
@@ -322,3 +323,37 @@ class VirtualMachine:
         self._control.close()
         self.console.close()
         self._files.close()
+
+
+class VirtualMachine(Emulator):
+    """A running machine; leaving the `with` block ends it.
+
+    Args:
+        machine: what it is made of.
+        tool: the unpacked tool folder (QEMU, firmware).
+        scratch: a folder for its files: firmware variables, overlays.
+        log: where the console's output goes as well; None: nowhere.
+
+    Raises:
+        UserError: QEMU cannot be started.
+    """
+
+    def __init__(self, machine: Machine, tool: Path | str, scratch: Path | str, log: Path | None = None) -> None:
+        tool, scratch = Path(tool).absolute(), Path(scratch).absolute()
+        variables = None
+        if machine.kernel is None:
+            kept = machine.variables is not None and machine.variables.exists()
+            variables = machine.variables or scratch / "firmware-variables.fd"
+            if not kept:
+                shutil.copyfile(tool / FIRMWARE_VARIABLES, variables)
+        words = [*arguments(machine, tool, variables), "-serial", "chardev:console"]
+        super().__init__(words, tool, scratch, log, machine.descriptors)
+        if machine.state is None:
+            return
+        try:
+            self.control("migrate-incoming", uri=f"file:{machine.state.absolute()}")
+            self._wait_migrated()
+            self.control("cont")
+        except BaseException:
+            self.close()
+            raise

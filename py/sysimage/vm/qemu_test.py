@@ -1,4 +1,6 @@
 import os
+import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,7 @@ import pytest
 from sysimage.errors import UserError
 from sysimage.vm import qemu
 from sysimage.vm.console import ConsoleError
-from sysimage.vm.qemu import Disk, Machine, Port, VirtualMachine
+from sysimage.vm.qemu import Disk, Emulator, Machine, Port, VirtualMachine
 
 TOOL = Path("/tool")
 SECONDS = 20.0
@@ -151,6 +153,31 @@ def test_control_and_console(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes() == b"hello\n"
 
 
+def test_descriptors_that_the_arguments_name(tmp_path: Path) -> None:
+    answer = "socket.socket(fileno=int(re.search(r'str=(\\d+)', ' '.join(sys.argv))[1])).send(b'frame')\n"
+    tool = fake(tmp_path, answer + QMP)
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    near.settimeout(SECONDS)
+    with near, far:
+        extra = ["-netdev", f"dgram,id=cable,local.type=fd,local.str={far.fileno()}"]
+        machine = Machine(kernel=Path("/k"), extra=extra, descriptors=[far.fileno()])
+        with VirtualMachine(machine, tool, tmp_path):
+            assert near.recv(16) == b"frame"
+
+
+def test_console_is_where_the_arguments_have_it(tmp_path: Path) -> None:
+    (tmp_path / "machine").mkdir()
+    tool = fake(tmp_path, "sys.stderr.write(' '.join(sys.argv[1:]))\n" + QMP)
+    with Emulator(["-device", "isa-serial,chardev=console"], tool, tmp_path / "machine") as emulator:
+        emulator.console.expect("^hello$", SECONDS)
+    said = (tmp_path / "machine/qemu.stderr").read_text()
+    assert re.fullmatch(
+        r"-device isa-serial,chardev=console -chardev socket,id=console,fd=\d+ "
+        r"-chardev socket,id=control,fd=\d+ -qmp chardev:control",
+        said,
+    )
+
+
 def test_machine_that_ends_by_itself(tmp_path: Path) -> None:
     tool = fake(tmp_path, QMP + "\n")
     with VirtualMachine(Machine(kernel=Path("/k")), tool, tmp_path) as machine:
@@ -160,8 +187,9 @@ def test_machine_that_ends_by_itself(tmp_path: Path) -> None:
             machine.control("query-status")
 
 
-def test_qemu_that_does_not_start_is_told_with_what_it_said(tmp_path: Path) -> None:
-    tool = fake(tmp_path, "print('no such machine', file=sys.stderr)\nsys.exit(1)\n")
+@pytest.mark.parametrize("greeting", ["", """lines.write('{"QMP": {}}\\n')\nlines.flush()\n"""])
+def test_qemu_that_does_not_start_is_told_with_what_it_said(greeting: str, tmp_path: Path) -> None:
+    tool = fake(tmp_path, greeting + "print('no such machine', file=sys.stderr)\nsys.exit(1)\n")
     with pytest.raises(UserError, match=r"^QEMU did not start: no such machine$"):
         VirtualMachine(Machine(kernel=Path("/k")), tool, tmp_path)
 
