@@ -170,6 +170,13 @@ def test_machine_that_does_not_restart(server: Server, monkeypatch: pytest.Monke
     assert len(server.entries) == 1
 
 
+def test_what_programs_say_stands_above_the_sentence(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answers["/opt/ic/bin/host-config.sh get verbose"] = Result(0, "true\n", "")
+    server.answers["sfdisk"] = BAD
+    assert fails(server, monkeypatch).startswith("hostos: the partition table of ")
+    assert "    it says no\n" in server.read("/dev/ttyS0")
+
+
 # The first disk, and so the old system, stays as it was.
 @pytest.mark.parametrize(
     ("program", "answer", "said"),

@@ -40,7 +40,8 @@ class StickLog:
             self._complain(f"WARNING: no log is kept on the stick: {LOG}: {error.strerror or error}")
 
     def _append(self) -> None:
-        result = self._machine.run("mount", "-o", "remount,rw", "/config")
+        # Nobody hears of these two: they would stand below the sentence that an installation ends with.
+        result = self._machine.run("mount", "-o", "remount,rw", "/config", noted=False)
         try:
             if result.status:
                 raise OSError(result.reason)
@@ -54,4 +55,4 @@ class StickLog:
                 file.flush()
                 os.fsync(file.fileno())
         finally:
-            self._machine.run("mount", "-o", "remount,ro", "/config")
+            self._machine.run("mount", "-o", "remount,ro", "/config", noted=False)

@@ -66,10 +66,14 @@ class Machine:
         with open(self.path(device), "rb") as file:
             return file.seek(0, os.SEEK_END)
 
-    def run(self, *words: str | Path, stdin: str = "", environment: Mapping[str, str] | None = None) -> Result:
-        """Runs a program to its end."""
+    def run(
+        self, *words: str | Path, stdin: str = "", environment: Mapping[str, str] | None = None, noted: bool = True
+    ) -> Result:
+        """Runs a program to its end. noted: whether that is heard of."""
         command = [str(word) for word in words]
         result = self._execute(command, stdin, {**os.environ, "LC_ALL": "C", **(environment or {})})
+        if not noted:
+            return result
         self.note(f"$ {' '.join(command)}" + (f"  (exit status {result.status})" if result.status else ""))
         for line in (result.output + result.errors).splitlines():
             self.note(f"    {line}")
