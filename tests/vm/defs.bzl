@@ -20,12 +20,8 @@ def upgrade_tests(os, fixtures, plugin, unhealthy, deps = [], whole = True):
         whole: whether `:upgrade_test` has all boots.
     """
     dev = "//ic-os/{}/envs/dev:".format(os)
-    for name, all_boots, tags in [
-        ("upgrade_test", whole, []),
-        ("upgrade_whole_test", True, ["manual"]),
-    ]:
-        if whole and tags:
-            continue
+    by_hand = [] if whole else [("upgrade_whole_test", True, ["manual"])]
+    for name, all_boots, tags in [("upgrade_test", whole, [])] + by_hand:
         vm_test(
             name = name,
             # Ten minutes on an idle machine, and a quarter of an hour is the limit of what is only large.
