@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { Browser, type Page } from "../../../typescript/service-worker/tests/browser.ts";
+import { Browser, limited, type Page } from "../../../typescript/service-worker/tests/browser.ts";
 import { CANISTER, PAGE, TAMPERED } from "../../../typescript/service-worker/tests/replica.ts";
 
 /** Every browser finds names below localhost on its own machine. */
@@ -11,8 +11,6 @@ const HOST = `${CANISTER.toText()}.localhost`;
 const BROKEN = "rwlgt-iiaaa-aaaaa-aaaaa-cai.localhost";
 /** Of another site: nothing listens for it that nginx would not answer, so that nothing but a policy can forbid it. */
 const ELSEWHERE = "https://elsewhere.localhost/health";
-/** Milliseconds: much more than anything takes here. */
-const TIMEOUT = 30_000;
 
 interface Attached {
   sessionId: string;
@@ -67,10 +65,8 @@ class Watch {
   }
 
   /** What comes of a promise; after too long a time, what was reported until then. */
-  async within<T>(promise: Promise<T>): Promise<T> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`nothing came of it; reported: ${[...this.violations].join(", ")}`)), TIMEOUT);
-    return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+  within<T>(promise: Promise<T>): Promise<T> {
+    return limited(() => `reported: ${[...this.violations].join(", ")}`, promise);
   }
 
   /** Waits until this is reported. */

@@ -23,9 +23,10 @@ const SETTLED = `new Promise((resolve) => {
 /** Milliseconds: longer than anything here takes, so that what never comes is a failure and no test that hangs. */
 const LIMIT = 30_000;
 
-function limited<T>(what: string, promise: Promise<T>): Promise<T> {
+/** What comes of a promise; after the limit an error that says what was waited for, or what is known by then. */
+export function limited<T>(what: () => string, promise: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`${what}: nothing within ${LIMIT / 1000} s`)), LIMIT);
+  const timer = setTimeout(() => reject(new Error(`${what()}: nothing within ${LIMIT / 1000} s`)), LIMIT);
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
@@ -131,7 +132,7 @@ export class Page {
       );
     });
     await this.browser.send(method, params, this.session);
-    await limited(`${method} ${JSON.stringify(params)}`, promise).finally(stop);
+    await limited(() => `${method} ${JSON.stringify(params)}`, promise).finally(stop);
   }
 
   /** The value of an expression in the page. */
@@ -141,7 +142,7 @@ export class Page {
       { expression, awaitPromise: true, returnByValue: true },
       this.session,
     );
-    const { result, exceptionDetails } = await limited(expression, evaluated);
+    const { result, exceptionDetails } = await limited(() => expression, evaluated);
     if (exceptionDetails) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
     return result.value;
   }
